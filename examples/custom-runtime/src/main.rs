@@ -1,0 +1,2 @@
+//! Custom runtime.
+fn main() {}
