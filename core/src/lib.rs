@@ -1,1 +1,15 @@
-//! Placeholder crate page.
+//! A WebSocket session as pure functions.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod http;
+mod http_date;
+mod id;
+mod secret;
+mod time;
+
+pub use id::{ConnId, HttpId, MessageId, TokenId};
+pub use secret::Secret;
+pub use time::{Cx, Span, Speed, Timestamp};
