@@ -29,6 +29,12 @@ impl Timestamp {
         self.0
     }
 
+    /// Returns the instant `span` before this one, the epoch at the earliest.
+    #[must_use]
+    pub const fn minus(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0 as u64))
+    }
+
     /// Returns the time that has passed since `earlier`, zero if it lies ahead.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Span {

@@ -1,0 +1,113 @@
+//! Restoring a session, and the form in which equal sessions are equal.
+
+use super::{Liveness, Machine, Online, Phase, Renewal, Resumable, Token};
+use crate::action::{Reason, StopReason};
+use crate::event::Terms;
+use crate::id::{ConnId, TokenId};
+use crate::policy::{Policy, Resume};
+use crate::time::Timestamp;
+
+impl Machine {
+    /// Returns the session as another process goes on with it.
+    ///
+    /// The token is gone, what servers asked for is not. Whatever was under way is waited for as
+    /// long as the floors say and then begun again; old connections and requests are fenced off.
+    #[must_use]
+    pub fn restore(mut self, policy: &Policy, now: Timestamp) -> Self {
+        self.now = self.now.max(now);
+        self.conn = self.conn.next();
+        self.request = self.request.next();
+        let until = self.now.max(self.not_before).max(self.pace);
+        if let Phase::Online(online) = &self.phase {
+            self.resumable = match (online.terms.resume, policy.spec().resume) {
+                (_, Resume::Never) => Resumable::No,
+                (Some(span), _) | (None, Resume::Within(span)) => Resumable::Until(self.now + span),
+                (None, Resume::Always) => Resumable::Always,
+            };
+        }
+        self.phase = match self.phase {
+            Phase::Idle => Phase::Idle,
+            Phase::Authorizing { .. }
+            | Phase::Connecting { .. }
+            | Phase::Starting { .. }
+            | Phase::Online(_) => Phase::Waiting { until },
+            Phase::Waiting { until: planned } => Phase::Waiting { until: planned.max(until) },
+            Phase::Suspended(reason) => Phase::Suspended(reason),
+            Phase::Closing { .. } => Phase::Stopped(StopReason::Requested),
+            Phase::Stopped(reason) => Phase::Stopped(reason),
+        };
+        self.token = match self.token {
+            Token::None(reason) => Token::None(reason),
+            Token::Held { .. } => Token::None(Reason::Start),
+        };
+        self
+    }
+
+    /// Returns the form in which all sessions that behave alike are equal: time counts from now,
+    /// generations from their distance, and counters stop where they no longer matter.
+    #[must_use]
+    pub fn canonical(mut self, policy: &Policy) -> Self {
+        let now = self.now;
+        let at =
+            |at: Timestamp| Timestamp::from_millis(at.as_millis().saturating_sub(now.as_millis()));
+        self.now = Timestamp::ZERO;
+        self.not_before = at(self.not_before);
+        self.pace = at(self.pace);
+        self.attempts = self.attempts.min(policy.spec().backoff.plateau());
+        self.rejections = match policy.spec().token.rejections {
+            Some(most) => self.rejections.min(most),
+            None => 0,
+        };
+        self.resumable = match self.resumable {
+            Resumable::Until(until) => Resumable::Until(at(until)),
+            other => other,
+        };
+        let newest = self.request;
+        self.conn = ConnId::new(1);
+        self.request = TokenId::new(2);
+        self.token = match self.token {
+            Token::None(reason) => Token::None(reason),
+            Token::Held { token, expires_at, fresh } => Token::Held {
+                token: TokenId::new(if token == newest { 2 } else { 1 }),
+                expires_at: expires_at.map(at),
+                fresh,
+            },
+        };
+        self.phase = match self.phase {
+            Phase::Authorizing { deadline } => Phase::Authorizing { deadline: deadline.map(at) },
+            Phase::Waiting { until } => Phase::Waiting { until: at(until) },
+            Phase::Connecting { deadline } => Phase::Connecting { deadline: deadline.map(at) },
+            Phase::Starting { deadline, terms } => {
+                Phase::Starting { deadline: at(deadline), terms }
+            }
+            Phase::Online(online) => Phase::Online(canonical_online(online, at)),
+            Phase::Closing { deadline } => Phase::Closing { deadline: at(deadline) },
+            phase @ (Phase::Idle | Phase::Suspended(_) | Phase::Stopped(_)) => phase,
+        };
+        self
+    }
+}
+
+fn canonical_online(online: Online, at: impl Fn(Timestamp) -> Timestamp + Copy) -> Online {
+    Online {
+        keepalive: online.keepalive,
+        liveness: match online.liveness {
+            Liveness::Off => Liveness::Off,
+            Liveness::Quiet { probe_at } => Liveness::Quiet { probe_at: at(probe_at) },
+            Liveness::Probing { probe_at, deadline, missed } => {
+                Liveness::Probing { probe_at: at(probe_at), deadline: at(deadline), missed }
+            }
+            Liveness::Listening { deadline } => Liveness::Listening { deadline: at(deadline) },
+        },
+        renewal: match online.renewal {
+            Renewal::None => Renewal::None,
+            Renewal::At { at: when, kind } => Renewal::At { at: at(when), kind },
+            Renewal::Running { kind, deadline } => {
+                Renewal::Running { kind, deadline: deadline.map(at) }
+            }
+        },
+        terms: Terms { keepalive: None, resume: online.terms.resume, retire: None },
+        retire: online.retire.map(at),
+        stable_at: online.stable_at.map(at),
+    }
+}

@@ -1,0 +1,264 @@
+//! How long to wait before an attempt.
+
+use super::PolicyError;
+use crate::time::{Span, Speed};
+
+/// The wait before each attempt of an outage, and how many attempts there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct Backoff {
+    /// How the wait grows.
+    pub growth: Growth,
+    /// What chance does to it.
+    pub jitter: Jitter,
+    /// Whether the cap of the growth also holds for the jitter.
+    pub clip: Clip,
+    /// How many attempts an outage has before the session is suspended; `None`: no end.
+    pub attempts: Option<u16>,
+    /// When the attempts are counted from zero again.
+    pub reset: Reset,
+}
+
+/// How the wait grows from attempt to attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
+pub enum Growth {
+    /// The same wait each time.
+    Fixed(Span),
+    /// `first`, then each time `percent` per cent of the wait before, up to `cap`.
+    Exponential {
+        /// The first wait.
+        first: Span,
+        /// 200 doubles.
+        percent: u16,
+        /// The longest wait.
+        cap: Span,
+    },
+    /// `first`, then each time `step` more, up to `cap`.
+    Linear {
+        /// The first wait.
+        first: Span,
+        /// What each attempt adds.
+        step: Span,
+        /// The longest wait.
+        cap: Span,
+    },
+    /// The waits one by one; the last one for all that follow. Unused places repeat the last wait.
+    Table([Span; 8]),
+}
+
+/// What chance does to a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
+pub enum Jitter {
+    /// Nothing.
+    None,
+    /// Adds up to this span.
+    Additive(Span),
+    /// Takes any wait between the floor and the whole.
+    Full,
+    /// Takes any wait between half and the whole.
+    Equal,
+}
+
+/// Whether the cap is applied before the jitter or after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Clip {
+    /// Clip, then jitter: clients stay apart at the cap too.
+    ThenJitter,
+    /// Jitter, then clip: only for a vendor that publishes its formula so.
+    AfterJitter,
+}
+
+/// When the attempts are counted from zero again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Reset {
+    /// As soon as the session is online.
+    Online,
+    /// After the session has been online for this long, so that a server that accepts and then
+    /// closes meets growing waits.
+    Stable(Span),
+}
+
+impl Backoff {
+    /// The same wait each time, for ever.
+    #[must_use]
+    pub const fn fixed(wait: Span) -> Self {
+        Self {
+            growth: Growth::Fixed(wait),
+            jitter: Jitter::None,
+            clip: Clip::ThenJitter,
+            attempts: None,
+            reset: Reset::Online,
+        }
+    }
+
+    /// Returns the wait before `attempt` (the first is 1), never below `floor`.
+    #[must_use]
+    pub const fn wait(&self, attempt: u16, entropy: u64, floor: Span) -> Span {
+        let base = self.growth.base(attempt) as u64;
+        let jittered = match self.jitter {
+            Jitter::None => base,
+            Jitter::Additive(most) => base + draw(entropy, most.as_millis() as u64),
+            Jitter::Full => {
+                let floor = floor.as_millis() as u64;
+                if base <= floor { base } else { floor + draw(entropy, base - floor) }
+            }
+            Jitter::Equal => base / 2 + draw(entropy, base - base / 2),
+        };
+        let clipped = match self.clip {
+            Clip::ThenJitter => jittered,
+            Clip::AfterJitter => {
+                let cap = self.growth.cap() as u64;
+                if jittered > cap { cap } else { jittered }
+            }
+        };
+        let floor = floor.as_millis() as u64;
+        Span::saturating_from_millis(if clipped < floor { floor } else { clipped })
+    }
+
+    /// Returns the attempt after which neither the wait nor the budget tells attempts apart.
+    #[must_use]
+    pub const fn plateau(&self) -> u16 {
+        let cap = self.growth.cap();
+        let mut attempt = 1;
+        while attempt < u16::MAX && self.growth.base(attempt) < cap {
+            attempt += 1;
+        }
+        match self.attempts {
+            Some(budget) if budget > attempt => budget,
+            _ => attempt,
+        }
+    }
+
+    pub(super) const fn check(&self) -> Result<(), PolicyError> {
+        match self.growth {
+            Growth::Fixed(wait) => {
+                if wait.is_zero() {
+                    return Err(PolicyError::ZeroSpan);
+                }
+            }
+            Growth::Exponential { first, percent, cap } => {
+                if first.is_zero() {
+                    return Err(PolicyError::ZeroSpan);
+                }
+                if percent <= 100 || cap.as_millis() < first.as_millis() {
+                    return Err(PolicyError::ShrinkingBackoff);
+                }
+            }
+            Growth::Linear { first, step, cap } => {
+                if first.is_zero() || step.is_zero() {
+                    return Err(PolicyError::ZeroSpan);
+                }
+                if cap.as_millis() < first.as_millis() {
+                    return Err(PolicyError::ShrinkingBackoff);
+                }
+            }
+            Growth::Table(waits) => {
+                let mut index = 0;
+                while index < waits.len() {
+                    if waits[index].is_zero() {
+                        return Err(PolicyError::ZeroSpan);
+                    }
+                    if index > 0 && waits[index].as_millis() < waits[index - 1].as_millis() {
+                        return Err(PolicyError::ShrinkingBackoff);
+                    }
+                    index += 1;
+                }
+            }
+        }
+        match self.jitter {
+            Jitter::Additive(most) if most.is_zero() => return Err(PolicyError::ZeroSpan),
+            Jitter::None | Jitter::Additive(_) | Jitter::Full | Jitter::Equal => {}
+        }
+        if let Reset::Stable(Span::ZERO) = self.reset {
+            return Err(PolicyError::ZeroSpan);
+        }
+        if let Some(0) = self.attempts {
+            return Err(PolicyError::NoAttempts);
+        }
+        Ok(())
+    }
+
+    pub(super) const fn scaled(mut self, speed: Speed) -> Self {
+        self.growth = match self.growth {
+            Growth::Fixed(wait) => Growth::Fixed(wait.scaled(speed)),
+            Growth::Exponential { first, percent, cap } => {
+                Growth::Exponential { first: first.scaled(speed), percent, cap: cap.scaled(speed) }
+            }
+            Growth::Linear { first, step, cap } => Growth::Linear {
+                first: first.scaled(speed),
+                step: step.scaled(speed),
+                cap: cap.scaled(speed),
+            },
+            Growth::Table(mut waits) => {
+                let mut index = 0;
+                while index < waits.len() {
+                    waits[index] = waits[index].scaled(speed);
+                    index += 1;
+                }
+                Growth::Table(waits)
+            }
+        };
+        self.jitter = match self.jitter {
+            Jitter::Additive(most) => Jitter::Additive(most.scaled(speed)),
+            other => other,
+        };
+        self.reset = match self.reset {
+            Reset::Stable(span) => Reset::Stable(span.scaled(speed)),
+            Reset::Online => Reset::Online,
+        };
+        self
+    }
+}
+
+impl Growth {
+    const fn cap(&self) -> u32 {
+        match self {
+            Self::Fixed(wait) => wait.as_millis(),
+            Self::Exponential { cap, .. } | Self::Linear { cap, .. } => cap.as_millis(),
+            Self::Table(waits) => waits[waits.len() - 1].as_millis(),
+        }
+    }
+
+    /// Returns the wait before `attempt`, without jitter.
+    const fn base(&self, attempt: u16) -> u32 {
+        let index = attempt.saturating_sub(1);
+        let cap = self.cap();
+        match self {
+            Self::Fixed(wait) => wait.as_millis(),
+            Self::Exponential { first, percent, .. } => {
+                let mut wait = first.as_millis() as u64;
+                let mut left = index;
+                while left > 0 && wait < cap as u64 {
+                    let grown = wait * *percent as u64 / 100;
+                    // Integers: a wait too short to grow by the percentage grows by one.
+                    wait = if grown > wait { grown } else { wait + 1 };
+                    left -= 1;
+                }
+                if wait > cap as u64 { cap } else { wait as u32 }
+            }
+            Self::Linear { first, step, .. } => {
+                let wait = first.as_millis() as u64 + step.as_millis() as u64 * index as u64;
+                if wait > cap as u64 { cap } else { wait as u32 }
+            }
+            Self::Table(waits) => {
+                let last = waits.len() - 1;
+                let index = index as usize;
+                waits[if index > last { last } else { index }].as_millis()
+            }
+        }
+    }
+}
+
+/// Takes a number from 0 to `most`, both included.
+const fn draw(entropy: u64, most: u64) -> u64 {
+    ((entropy as u128 * (most as u128 + 1)) >> 64) as u64
+}
