@@ -1,0 +1,375 @@
+//! A whole session: machine, ledger and adapter as one sans-IO object.
+
+mod perform;
+mod snapshot;
+mod types;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+pub use snapshot::Snapshot;
+pub use types::{Effect, Input, Item, Transmit};
+
+use crate::adapter::{Adapter, Authorize};
+use crate::cause::Cause;
+use crate::event::{Event, Evidence};
+use crate::http::{HttpResult, NoAnswer};
+use crate::id::{ConnId, HttpId, MessageId};
+use crate::io::{Exchange, Fault, Frame, Io, Problem, Queue, Scope};
+use crate::ledger::{Bounds, Ledger, Load, Path, Refused};
+use crate::machine::{Machine, Phase};
+use crate::time::{Cx, Timestamp};
+
+/// A session: bytes and answers go in, bytes and requests come out.
+///
+/// The loop of a driver:
+///
+/// 1. Take what is there (frames, answers, the application's wishes) to [`Session::handle`];
+///    then, when [`Session::poll_timeout`] has passed, [`Input::Tick`]. Never the other way
+///    round: evidence of life that has arrived must count before a deadline fires.
+/// 2. Drain [`Session::poll_effect`], whatever the socket's state; [`Session::poll_transmit`],
+///    as long as the socket takes more; [`Session::poll_item`], as long as the application does.
+/// 3. Sleep until something arrives or the timeout is reached.
+pub struct Session<A: Adapter> {
+    adapter: A,
+    machine: Machine,
+    ledger: Ledger<A::Outgoing>,
+    queue: Queue<A>,
+    exchanges: Vec<Exchange<A::Step>>,
+    next_http: HttpId,
+    effects: VecDeque<Effect>,
+    items: VecDeque<Item<A>>,
+    /// Messages that came before the session was online.
+    held: VecDeque<A::Message>,
+    /// The close frame that ends the session.
+    farewell: Option<u16>,
+    /// What the pending token request was asked for.
+    authorizing: Option<Authorize>,
+    /// What befell the last token.
+    last_cause: Option<Cause>,
+    nonce: u128,
+    problems: u64,
+    log: Option<VecDeque<(Cx, Event)>>,
+}
+
+impl<A: Adapter> Session<A> {
+    /// The most messages that are kept before the session is online.
+    pub const HELD_MAX: usize = 1024;
+
+    /// Makes a session. `nonce` is 128 random bits from a source fit for credentials: ids on the
+    /// wire come from it.
+    #[must_use]
+    pub fn new(adapter: A, nonce: u128) -> Self {
+        Self::assemble(adapter, Machine::new(), Ledger::new(Bounds::default()), nonce)
+    }
+
+    /// Bounds what [`Session::send`] accepts. To be called before the first message.
+    #[must_use]
+    pub fn with_bounds(mut self, bounds: Bounds) -> Self {
+        if self.ledger.is_empty() {
+            self.ledger = Ledger::new(bounds);
+        }
+        self
+    }
+
+    /// Takes something in.
+    pub fn handle(&mut self, cx: Cx, input: Input<A>) {
+        match input {
+            Input::Connect => self.feed(cx, Event::Connect),
+            Input::Recover => self.feed(cx, Event::Recover),
+            Input::Reconnect { token } => self.feed(cx, Event::Reconnect { token }),
+            Input::NetworkChanged => self.feed(cx, Event::NetworkChanged),
+            Input::Shutdown => self.feed(cx, Event::Shutdown),
+            Input::OfferToken(token) => self.offer_token(cx, token),
+            Input::TokenUnavailable { cause, retry_after } => {
+                if let Some(token) = self.machine.pending_token() {
+                    self.feed(cx, Event::TokenFailed { token, cause, retry_after });
+                }
+            }
+            Input::Command(command) => {
+                self.call(cx, Scope::Session, |adapter, io| adapter.handle_command(command, io));
+            }
+            Input::Dialing { conn } => self.feed(cx, Event::Dialing { conn }),
+            Input::Opened { conn } => {
+                let connecting = matches!(self.machine.phase(), Phase::Connecting { .. });
+                let fresh = connecting && self.machine.is_conn_live(conn);
+                self.feed(cx, Event::Opened { conn });
+                if fresh {
+                    self.call(cx, Scope::Conn(conn), A::handle_opened);
+                }
+            }
+            Input::Frame { conn, frame } => self.handle_frame(cx, conn, frame),
+            Input::Closed { conn, cause, retry_after } => {
+                self.feed(cx, Event::Closed { conn, cause, retry_after });
+            }
+            Input::Http { id, answer } => self.handle_http(cx, id, answer),
+            Input::Throttled { within } => self.feed(cx, Event::Throttled { within }),
+            Input::Tick => self.handle_tick(cx),
+        }
+        self.drain(cx);
+    }
+
+    /// Accepts a message; its end is an [`Item::Fate`].
+    ///
+    /// # Errors
+    ///
+    /// Hands the message back when too much is waiting or the session has ended.
+    pub fn send(
+        &mut self,
+        cx: Cx,
+        message: A::Outgoing,
+    ) -> Result<MessageId, Refused<A::Outgoing>> {
+        let (class, weight) = (self.adapter.class(&message), self.adapter.weight(&message));
+        self.ledger.accept(cx.now, class, weight, message)
+    }
+
+    /// Returns the next thing to do that does not wait for the socket or the application. It may
+    /// change after every [`Session::handle`].
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Returns the next thing to write. Call it only while the socket can take more: messages
+    /// leave the ledger here. It may change after every [`Session::handle`] and
+    /// [`Session::send`].
+    pub fn poll_transmit(&mut self, cx: Cx) -> Option<Transmit> {
+        loop {
+            if let Some(frame) = self.queue.frames.pop_front() {
+                return Some(Transmit::Frame(frame));
+            }
+            if let Some(code) = self.farewell.take() {
+                return Some(Transmit::Close { code });
+            }
+            if !self.is_online() {
+                return None;
+            }
+            let (id, message, tries) = self.ledger.next(cx.now)?;
+            let mut io = Io {
+                cx,
+                scope: Scope::Message(id),
+                conn: self.machine.live_conn(),
+                online: true,
+                nonce: self.nonce,
+                queue: &mut self.queue,
+            };
+            let path = self.adapter.transmit(id, message, tries, &mut io);
+            self.ledger.sent(cx.now, id, path);
+            self.drain(cx);
+        }
+    }
+
+    /// Returns the next thing for the application. Call it only while the application can take
+    /// more, and hand the session no more frames while much is waiting here.
+    pub fn poll_item(&mut self) -> Option<Item<A>> {
+        self.items.pop_front()
+    }
+
+    /// Returns the instant at which [`Input::Tick`] is due. It speaks about time only: a driver
+    /// drains the other polls before it sleeps.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let exchanges = self.exchanges.iter().map(|exchange| exchange.deadline).min();
+        [self.machine.poll_timeout(), self.ledger.poll_timeout(), exchanges]
+            .into_iter()
+            .chain([self.adapter.poll_timeout()])
+            .flatten()
+            .min()
+    }
+
+    /// Returns the next entry of the flight recorder, if that is on.
+    pub fn poll_record(&mut self) -> Option<(Cx, Event)> {
+        self.log.as_mut()?.pop_front()
+    }
+
+    /// Switches the flight recorder on: a log of what the machine was fed, which holds numbers
+    /// only. Whoever switches it on drains [`Session::poll_record`].
+    pub fn record(&mut self) {
+        self.log.get_or_insert_default();
+    }
+
+    /// Returns whether the session can be used.
+    #[must_use]
+    pub const fn is_online(&self) -> bool {
+        matches!(self.machine.phase(), Phase::Online(_))
+    }
+
+    /// Returns whether the session has ended. Nothing follows but the items that wait.
+    #[must_use]
+    pub const fn is_stopped(&self) -> bool {
+        matches!(self.machine.phase(), Phase::Stopped(_))
+    }
+
+    /// Returns how many items wait for the application.
+    #[must_use]
+    pub fn items_waiting(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Returns whether answers of this connection still count. A driver asks before it hands on
+    /// what a socket said last.
+    #[must_use]
+    pub fn is_conn_live(&self, conn: ConnId) -> bool {
+        self.machine.is_conn_live(conn)
+    }
+
+    /// Returns the lifecycle.
+    #[must_use]
+    pub const fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Returns the adapter.
+    #[must_use]
+    pub const fn adapter(&self) -> &A {
+        &self.adapter
+    }
+
+    /// Returns how many messages wait and how many are on their way.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.ledger.load()
+    }
+
+    /// Returns how many problems have been reported.
+    #[must_use]
+    pub const fn problems(&self) -> u64 {
+        self.problems
+    }
+
+    fn assemble(adapter: A, machine: Machine, ledger: Ledger<A::Outgoing>, nonce: u128) -> Self {
+        let queue = Queue {
+            signals: VecDeque::new(),
+            frames: VecDeque::new(),
+            arena: bytes::BytesMut::new(),
+        };
+        Self {
+            adapter,
+            machine,
+            ledger,
+            queue,
+            exchanges: Vec::new(),
+            next_http: HttpId::new(1),
+            effects: VecDeque::new(),
+            items: VecDeque::new(),
+            held: VecDeque::new(),
+            farewell: None,
+            authorizing: None,
+            last_cause: None,
+            nonce,
+            problems: 0,
+            log: None,
+        }
+    }
+
+    fn handle_frame(&mut self, cx: Cx, conn: ConnId, frame: Frame) {
+        if !self.machine.is_conn_live(conn) {
+            return;
+        }
+        // Evidence counts before the frame is decoded, whatever the frame holds.
+        self.feed(cx, Event::Ack { conn, evidence: Evidence::Inbound });
+        match frame {
+            Frame::Ping(_) => {}
+            Frame::Pong(_) => self.call(cx, Scope::Conn(conn), A::handle_pong),
+            frame @ (Frame::Text(_) | Frame::Binary(_)) => {
+                self.call(cx, Scope::Conn(conn), |adapter, io| adapter.handle_frame(frame, io));
+            }
+        }
+    }
+
+    fn handle_http(&mut self, cx: Cx, id: HttpId, answer: HttpResult) {
+        // An answer to an exchange whose scope has died finds no entry.
+        let Some(index) = self.exchanges.iter().position(|exchange| exchange.id == id) else {
+            return;
+        };
+        let exchange = self.exchanges.swap_remove(index);
+        self.continue_exchange(cx, exchange, answer);
+    }
+
+    fn handle_tick(&mut self, cx: Cx) {
+        while let Some(index) =
+            self.exchanges.iter().position(|exchange| exchange.deadline <= cx.now)
+        {
+            let exchange = self.exchanges.swap_remove(index);
+            self.effects.push_back(Effect::Abort { id: exchange.id });
+            self.continue_exchange(cx, exchange, Err(NoAnswer::Timeout));
+            self.drain(cx);
+        }
+        if self.adapter.poll_timeout().is_some_and(|at| at <= cx.now) {
+            self.call(cx, Scope::Session, A::handle_tick);
+            self.drain(cx);
+        }
+        self.ledger.tick(cx.now);
+        self.take_fates();
+        self.feed(cx, Event::Tick);
+    }
+
+    fn offer_token(&mut self, cx: Cx, token: crate::secret::Secret) {
+        let usable = self.adapter.offer_token(token);
+        match (self.machine.pending_token(), self.authorizing) {
+            (Some(token), Some(kind)) => {
+                self.call(cx, Scope::Token(token), |adapter, io| adapter.authorize(kind, io));
+            }
+            _ if usable => self.feed(cx, Event::TokenOffered { resumable: true }),
+            _ => {}
+        }
+    }
+
+    /// Calls the adapter. What it says waits in the queue.
+    fn call(&mut self, cx: Cx, scope: Scope, ask: impl FnOnce(&mut A, &mut Io<'_, A>)) {
+        let mut io = Io {
+            cx,
+            scope,
+            conn: self.machine.live_conn(),
+            online: self.is_online(),
+            nonce: self.nonce,
+            queue: &mut self.queue,
+        };
+        ask(&mut self.adapter, &mut io);
+    }
+
+    fn continue_exchange(&mut self, cx: Cx, exchange: Exchange<A::Step>, answer: HttpResult) {
+        if let Scope::Message(id) = exchange.scope
+            && !self.ledger.contains(id)
+        {
+            return;
+        }
+        let token = exchange.token;
+        self.call(cx, exchange.scope, |adapter, io| adapter.handle_http(exchange.step, answer, io));
+        self.drain_with(cx, token);
+    }
+
+    fn report(&mut self, fault: Fault, text: &'static str) {
+        self.problems = self.problems.saturating_add(1);
+        self.items.push_back(Item::Problem(Problem { fault, text }));
+    }
+
+    fn take_fates(&mut self) {
+        while let Some(settled) = self.ledger.poll_fate() {
+            let (id, http) = (settled.id, settled.path == Some(Path::Http));
+            if http {
+                self.abort_where(|scope| scope == Scope::Message(id));
+            }
+            self.items.push_back(Item::Fate(settled));
+        }
+    }
+
+    fn abort_where(&mut self, dead: impl Fn(Scope) -> bool) {
+        let Self { exchanges, effects, .. } = self;
+        exchanges.retain(|exchange| {
+            let dead = dead(exchange.scope);
+            if dead {
+                effects.push_back(Effect::Abort { id: exchange.id });
+            }
+            !dead
+        });
+    }
+}
+
+impl<A: Adapter> core::fmt::Debug for Session<A> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Session")
+            .field("machine", &self.machine)
+            .field("ledger", &self.ledger)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,257 @@
+//! Turning actions into effects, and signals into events.
+
+use super::{Effect, Item, Session};
+use crate::action::{Action, Notice, Reason};
+use crate::adapter::{Adapter, Authorize};
+use crate::cause::Cause;
+use crate::event::{Continuity, Event, Evidence};
+use crate::handshake::Handshake;
+use crate::id::{ConnId, TokenId};
+use crate::io::{Exchange, Fault, Scope, Signal};
+use crate::machine::{Phase, Token};
+use crate::policy::{Intent, Recovery, TokenUse, Verdict};
+use crate::time::Cx;
+
+impl<A: Adapter> Session<A> {
+    /// Feeds the machine. This is the only place that does.
+    pub(super) fn feed(&mut self, cx: Cx, event: Event) {
+        let (conn, request) = (self.machine.live_conn(), self.machine.pending_token());
+        let actions = self.machine.handle(self.adapter.policy(), cx, event);
+        if let Event::Closed { cause, .. } = event
+            && let Verdict::Retry(Recovery { token: TokenUse::Regenerate, .. }) =
+                self.adapter.policy().verdict(cause)
+        {
+            self.last_cause = Some(cause);
+        }
+        if let Some(log) = &mut self.log {
+            log.push_back((cx, event));
+        }
+        if let Some(conn) = conn.filter(|conn| !self.machine.is_conn_live(*conn)) {
+            self.bury(conn, event);
+        }
+        if let Some(token) = request.filter(|token| !self.machine.is_token_pending(*token)) {
+            self.authorizing = None;
+            self.abort_where(|scope| scope == Scope::Token(token));
+        }
+        if let Event::TokenReady { .. } | Event::TokenOffered { .. } = event {
+            self.ledger.token_ready();
+        }
+        for action in actions.as_slice() {
+            self.perform(cx, *action);
+        }
+        self.take_fates();
+    }
+
+    /// Acts upon what the adapter has said until it has nothing more to say.
+    pub(super) fn drain(&mut self, cx: Cx) {
+        let token = self.held_token();
+        self.drain_with(cx, token);
+    }
+
+    /// Acts upon what the adapter has said about an exchange that was made with `token`.
+    pub(super) fn drain_with(&mut self, cx: Cx, token: Option<TokenId>) {
+        while !self.queue.is_idle() {
+            if let Some(signal) = self.queue.signals.pop_front() {
+                self.heed(cx, signal, token);
+            }
+        }
+    }
+
+    fn heed(&mut self, cx: Cx, signal: Signal<A>, token: Option<TokenId>) {
+        match signal {
+            Signal::Http { scope, step, within, request } => {
+                if !self.is_alive(scope) {
+                    return;
+                }
+                let id = self.next_http;
+                self.next_http = id.next();
+                let (deadline, token) = (cx.now + within, self.held_token());
+                self.exchanges.push(Exchange { id, step, scope, deadline, token });
+                self.effects.push_back(Effect::Http { id, request });
+            }
+            Signal::TokenReady { expires_in, resumable } => {
+                if let Some(token) = self.machine.pending_token() {
+                    self.feed(cx, Event::TokenReady { token, expires_in, resumable });
+                }
+            }
+            Signal::TokenFailed { cause, retry_after } => {
+                if let Some(token) = self.machine.pending_token() {
+                    self.last_cause = Some(cause);
+                    self.feed(cx, Event::TokenFailed { token, cause, retry_after });
+                }
+            }
+            Signal::TokenRejected => {
+                if let Some(token) = token {
+                    self.feed(cx, Event::TokenRejected { token });
+                }
+            }
+            Signal::TokenNeeded { rejected } => {
+                if let Some(token) = self.machine.pending_token() {
+                    let (reason, cause) = match self.authorizing {
+                        Some(Authorize::Regenerate { reason, cause }) => (reason, cause),
+                        Some(Authorize::Renew) | None => (Reason::Expiring, None),
+                    };
+                    self.items.push_back(Item::TokenNeeded { token, rejected, reason, cause });
+                }
+            }
+            Signal::Announce { conn, terms } => self.feed(cx, Event::Announced { conn, terms }),
+            Signal::Ready { conn, continuity } => self.feed(cx, Event::Ready { conn, continuity }),
+            Signal::Alive { conn } => {
+                self.feed(cx, Event::Ack { conn, evidence: Evidence::Probe });
+            }
+            Signal::Refused { conn, code, retry_after } => {
+                self.feed(cx, Event::Refused { conn, code, retry_after });
+            }
+            Signal::Throttled { within } => self.feed(cx, Event::Throttled { within }),
+            Signal::Message(message) => self.deliver(cx, message),
+            Signal::Reply { id, outcome, reply } => {
+                if self.ledger.contains(id) {
+                    self.items.push_back(Item::Reply { id, reply });
+                    self.ledger.settle(cx.now, id, outcome);
+                    self.take_fates();
+                }
+            }
+            Signal::Settle { id, outcome } => {
+                self.ledger.settle(cx.now, id, outcome);
+                self.take_fates();
+            }
+            Signal::Window { requests } => self.ledger.limit(requests),
+            Signal::Gap { closed } => self.items.push_back(Item::Gap { closed }),
+            Signal::Problem(problem) => self.report(problem.fault, problem.text),
+        }
+    }
+
+    /// Hands a message on, or keeps it until the session is online.
+    fn deliver(&mut self, cx: Cx, message: A::Message) {
+        if !matches!(self.machine.phase(), Phase::Starting { .. }) {
+            self.items.push_back(Item::Message(message));
+        } else if self.held.len() < Self::HELD_MAX {
+            self.held.push_back(message);
+        } else if let Some(conn) = self.machine.live_conn() {
+            self.report(Fault::Vendor, "too many messages before the session was ready");
+            self.effects.push_back(Effect::Drop { conn, code: Some(POLICY_VIOLATION) });
+            let cause = Cause::Overflow;
+            self.feed(cx, Event::Closed { conn, cause, retry_after: None });
+        }
+    }
+
+    fn perform(&mut self, cx: Cx, action: Action) {
+        match action {
+            Action::RegenerateToken { token, reason } => {
+                self.notify(Notice::Authorizing { token, reason });
+                let cause = self.last_cause.take();
+                self.authorize(cx, token, Authorize::Regenerate { reason, cause });
+            }
+            Action::RenewToken { token } => {
+                self.notify(Notice::Authorizing { token, reason: Reason::Expiring });
+                self.authorize(cx, token, Authorize::Renew);
+            }
+            Action::Connect { conn, intent, attempt } => self.dial(conn, intent, attempt),
+            Action::SendPing { conn } => self.call(cx, Scope::Conn(conn), A::probe),
+            Action::Close { conn, code } => match (self.machine.phase(), code) {
+                (Phase::Closing { .. }, Some(code)) => {
+                    self.call(cx, Scope::Conn(conn), A::farewell);
+                    self.farewell = Some(code);
+                }
+                (_, code) => self.effects.push_back(Effect::Drop { conn, code }),
+            },
+            Action::ScheduleRetry { at, attempt, token, cause, not_before } => {
+                let delay = at.since(cx.now);
+                self.notify(Notice::RetryScheduled {
+                    at,
+                    delay,
+                    attempt,
+                    token,
+                    cause,
+                    not_before,
+                });
+            }
+            Action::Notify(notice) => self.notify_of(cx, notice),
+        }
+    }
+
+    fn notify_of(&mut self, cx: Cx, notice: Notice) {
+        match notice {
+            Notice::Online { continuity, .. } => {
+                self.notify(notice);
+                while let Some(message) = self.held.pop_front() {
+                    self.items.push_back(Item::Message(message));
+                }
+                self.go_online(cx, continuity);
+            }
+            Notice::Offline { .. } => {
+                self.notify(notice);
+                self.take_fates();
+            }
+            Notice::Stopped { .. } => {
+                self.ledger.stop();
+                self.take_fates();
+                self.abort_where(|_| true);
+                self.notify(notice);
+            }
+            _ => self.notify(notice),
+        }
+    }
+
+    fn go_online(&mut self, cx: Cx, continuity: Continuity) {
+        self.last_cause = None;
+        self.ledger.online(continuity);
+        self.take_fates();
+        if let Some(conn) = self.machine.live_conn() {
+            self.call(cx, Scope::Conn(conn), |adapter, io| adapter.handle_online(continuity, io));
+        }
+    }
+
+    fn authorize(&mut self, cx: Cx, token: TokenId, kind: Authorize) {
+        self.authorizing = Some(kind);
+        self.call(cx, Scope::Token(token), |adapter, io| adapter.authorize(kind, io));
+    }
+
+    fn dial(&mut self, conn: ConnId, intent: Intent, attempt: u16) {
+        self.notify(Notice::Connecting { conn, intent, attempt });
+        let mut handshake = Handshake::default();
+        self.adapter.dial(intent, &mut handshake);
+        self.effects.push_back(Effect::Dial { conn, handshake });
+    }
+
+    /// A connection is gone, and everything that belonged to it goes too.
+    fn bury(&mut self, conn: ConnId, event: Event) {
+        let cause = match event {
+            Event::Closed { cause, .. } => cause,
+            Event::Refused { code, .. } => Cause::Refused(code),
+            _ => Cause::Requested,
+        };
+        self.queue.frames.clear();
+        self.farewell = None;
+        self.adapter.handle_closed(cause);
+        self.ledger.cut();
+        self.abort_where(|scope| scope == Scope::Conn(conn));
+        // What came before the session was online and belongs to no later one still comes out.
+        while let Some(message) = self.held.pop_front() {
+            self.items.push_back(Item::Message(message));
+        }
+    }
+
+    fn is_alive(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Token(token) => self.machine.is_token_pending(token),
+            Scope::Conn(conn) => self.machine.is_conn_live(conn),
+            Scope::Message(id) => self.ledger.contains(id),
+            Scope::Session => !self.is_stopped(),
+        }
+    }
+
+    fn held_token(&self) -> Option<TokenId> {
+        match self.machine.token() {
+            Token::Held { token, .. } => Some(token),
+            Token::None(_) => None,
+        }
+    }
+
+    fn notify(&mut self, notice: Notice) {
+        self.items.push_back(Item::Notice(notice));
+    }
+}
+
+/// The close code for a peer that sends more than it may.
+const POLICY_VIOLATION: u16 = 1008;

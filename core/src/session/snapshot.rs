@@ -1,0 +1,67 @@
+//! What a later process needs to go on.
+
+use super::Session;
+use crate::adapter::Adapter;
+use crate::ledger::Ledger;
+use crate::machine::Machine;
+use crate::time::Timestamp;
+
+/// What a later process needs to go on with a session.
+///
+/// The cursor may hold secrets and the ledger holds message bodies, so `Debug` shows neither and
+/// whoever stores a snapshot protects it.
+pub struct Snapshot<A: Adapter> {
+    /// The lifecycle.
+    pub machine: Machine,
+    /// The messages that have no fate yet.
+    pub ledger: Ledger<A::Outgoing>,
+    /// What the adapter needs.
+    pub cursor: A::Cursor,
+    /// What ids on the wire are made from: a message that is sent again keeps its id.
+    pub nonce: u128,
+}
+
+impl<A: Adapter> Clone for Snapshot<A> {
+    fn clone(&self) -> Self {
+        Self {
+            machine: self.machine,
+            ledger: self.ledger.clone(),
+            cursor: self.cursor.clone(),
+            nonce: self.nonce,
+        }
+    }
+}
+
+impl<A: Adapter> core::fmt::Debug for Snapshot<A> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("machine", &self.machine)
+            .field("ledger", &self.ledger)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<A: Adapter> Session<A> {
+    /// Returns what a later process needs to go on from here.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<A> {
+        Snapshot {
+            machine: self.machine,
+            ledger: self.ledger.clone(),
+            cursor: self.adapter.cursor(),
+            nonce: self.nonce,
+        }
+    }
+
+    /// Goes on from a snapshot. What was on its way counts as cut.
+    #[must_use]
+    pub fn restore(mut adapter: A, now: Timestamp, saved: Snapshot<A>) -> Self {
+        adapter.restore(saved.cursor);
+        let machine = saved.machine.restore(adapter.policy(), now);
+        let mut ledger = saved.ledger;
+        ledger.cut();
+        let mut session = Self::assemble(adapter, machine, ledger, saved.nonce);
+        session.take_fates();
+        session
+    }
+}
