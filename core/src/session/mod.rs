@@ -104,6 +104,10 @@ impl<A: Adapter> Session<A> {
             }
             Input::Http { id, answer } => self.handle_http(cx, id, answer),
             Input::Throttled { within } => self.feed(cx, Event::Throttled { within }),
+            Input::Unread { conn } => {
+                self.feed(cx, Event::Ack { conn, evidence: Evidence::Probe });
+            }
+            Input::Problem(problem) => self.report(problem.fault, problem.text),
             Input::Tick => self.handle_tick(cx),
         }
         self.drain(cx);

@@ -76,6 +76,14 @@ pub enum Input<A: Adapter> {
         /// How long.
         within: Span,
     },
+    /// The driver does not read what the peer sends, because the application does not take it.
+    /// Until it reads again the peer is not judged.
+    Unread {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The driver found something wrong that does not end the session.
+    Problem(Problem),
     /// Time has passed.
     Tick,
 }
@@ -156,6 +164,14 @@ pub enum Item<A: Adapter> {
     },
     /// Something went wrong that does not end the session.
     Problem(Problem),
+    /// What the peer wrote into its close frame. Drivers give it, before the notice that the
+    /// session is offline. It is the peer's own text: it is for people, not for logs.
+    PeerReason {
+        /// The connection.
+        conn: ConnId,
+        /// The text, at most 123 bytes.
+        text: alloc::string::String,
+    },
 }
 
 impl<A: Adapter> core::fmt::Debug for Item<A> {
@@ -176,6 +192,9 @@ impl<A: Adapter> core::fmt::Debug for Item<A> {
                 .finish_non_exhaustive(),
             Self::Gap { closed } => f.debug_struct("Gap").field("closed", closed).finish(),
             Self::Problem(problem) => f.debug_tuple("Problem").field(problem).finish(),
+            Self::PeerReason { conn, .. } => {
+                f.debug_struct("PeerReason").field("conn", conn).finish_non_exhaustive()
+            }
         }
     }
 }
