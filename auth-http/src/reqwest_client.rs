@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use redial_core::http::{HttpRequest, HttpResponse, Method};
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use tracing::{Instrument, Span, field};
 
 pub use self::builder::ReqwestClientBuilder;
@@ -33,8 +33,12 @@ impl ReqwestClient {
 
     async fn exchange(&self, url: Url, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let asked = url.clone();
-        let mut builder =
-            self.client.request(method(request.method), url).headers(header_map(&request.headers)?);
+        let mut headers = header_map(&request.headers)?;
+        if request.body.is_empty() && expects_body(request.method) {
+            // hyper says nothing about an empty body, and some servers answer 411 then.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let mut builder = self.client.request(method(request.method), url).headers(headers);
         if let Some(timeout) = self.exchange_timeout {
             builder = builder.timeout(timeout);
         }
@@ -153,6 +157,13 @@ fn method(method: Method) -> reqwest::Method {
         Method::Put => reqwest::Method::PUT,
         Method::Patch => reqwest::Method::PATCH,
         Method::Delete => reqwest::Method::DELETE,
+    }
+}
+
+const fn expects_body(method: Method) -> bool {
+    match method {
+        Method::Post | Method::Put | Method::Patch => true,
+        Method::Get | Method::Delete => false,
     }
 }
 
