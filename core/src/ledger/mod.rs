@@ -234,9 +234,16 @@ impl<P> Ledger<P> {
                     }
                 }
                 State::Sent { .. } => None,
-                State::Queued | State::Held { .. } | State::AfterToken | State::Cut => {
-                    (entry.expires_at <= now).then(|| entry.unwritten(Fate::Expired))
+                State::Queued | State::Held { .. } | State::AfterToken | State::Cut
+                    if entry.expires_at <= now =>
+                {
+                    Some(entry.unwritten(Fate::Expired))
                 }
+                State::Held { until } if until <= now => {
+                    entry.state = State::Queued;
+                    None
+                }
+                State::Queued | State::Held { .. } | State::AfterToken | State::Cut => None,
             }
         });
     }

@@ -56,6 +56,9 @@ impl<A: Adapter> Session<A> {
     /// The most messages that are kept before the session is online.
     pub const HELD_MAX: usize = 1024;
 
+    /// The longest reason that is kept, in characters. A close frame has no room for more.
+    pub const REASON_MAX: usize = 123;
+
     /// Makes a session. `nonce` is 128 random bits from a source fit for credentials: ids on the
     /// wire come from it.
     #[must_use]
@@ -111,6 +114,15 @@ impl<A: Adapter> Session<A> {
             Input::Tick => self.handle_tick(cx),
         }
         self.drain(cx);
+    }
+
+    /// Keeps what the peer wrote into its close frame for the application. To be called before
+    /// the [`Input::Closed`] that it explains.
+    pub fn note_reason(&mut self, conn: ConnId, text: &str) {
+        if self.machine.is_conn_live(conn) && !text.is_empty() {
+            let text = text.chars().take(Self::REASON_MAX).collect();
+            self.items.push_back(Item::PeerReason { conn, text });
+        }
     }
 
     /// Accepts a message; its end is an [`Item::Fate`].
@@ -201,6 +213,12 @@ impl<A: Adapter> Session<A> {
     #[must_use]
     pub const fn is_stopped(&self) -> bool {
         matches!(self.machine.phase(), Phase::Stopped(_))
+    }
+
+    /// Returns whether [`Session::poll_effect`] has something.
+    #[must_use]
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
     }
 
     /// Returns how many items wait for the application.
