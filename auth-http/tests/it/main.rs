@@ -1,4 +1,6 @@
 //! Integration tests.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 mod exchange;
 mod hostile;
 mod leaks;

@@ -50,7 +50,7 @@ async fn socks_proxy() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
 }
 
 async fn socks(mut socket: TcpStream, log: Arc<Mutex<Vec<String>>>) {
-    let mut short = async |socket: &mut TcpStream| {
+    let short = async |socket: &mut TcpStream| {
         let len = socket.read_u8().await.unwrap();
         let mut text = vec![0; len.into()];
         socket.read_exact(&mut text).await.unwrap();
