@@ -4,7 +4,7 @@ use super::{Liveness, Machine, Online, Phase, Renewal, Resumable, Token};
 use crate::action::{Reason, StopReason};
 use crate::event::Terms;
 use crate::id::{ConnId, TokenId};
-use crate::policy::{Policy, Resume};
+use crate::policy::Policy;
 use crate::time::Timestamp;
 
 impl Machine {
@@ -19,11 +19,7 @@ impl Machine {
         self.request = self.request.next();
         let until = self.now.max(self.not_before).max(self.pace);
         if let Phase::Online(online) = &self.phase {
-            self.resumable = match (online.terms.resume, policy.spec().resume) {
-                (_, Resume::Never) => Resumable::No,
-                (Some(span), _) | (None, Resume::Within(span)) => Resumable::Until(self.now + span),
-                (None, Resume::Always) => Resumable::Always,
-            };
+            self.resumable = self.resumable_after(policy, online);
         }
         self.phase = match self.phase {
             Phase::Idle => Phase::Idle,

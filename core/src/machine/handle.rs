@@ -57,8 +57,16 @@ impl Machine {
             TokenUse::Keep => {}
             TokenUse::Regenerate => self.drop_token(Reason::Policy),
         }
+        let before = (self.phase, self.attempts);
         self.attempts = 0;
         self.begin(turn);
+        // The same instant, but the count of attempts has begun anew.
+        if let Phase::Waiting { until } = self.phase
+            && before.0 == self.phase
+            && before.1 > 0
+        {
+            self.announce_wait(turn, until, Cause::Held);
+        }
     }
 
     pub(super) fn handle_network_changed(&mut self, turn: &mut Turn<'_>) {
@@ -208,9 +216,9 @@ impl Machine {
         match &mut self.phase {
             Phase::Starting { deadline, terms } => {
                 *deadline = now + turn.policy.spec().timeouts.ready;
-                terms.adopt(announced);
+                terms.adopt(announced.checked());
             }
-            Phase::Online(online) => online.announce(now, announced),
+            Phase::Online(online) => online.announce(now, announced.checked()),
             Phase::Idle
             | Phase::Authorizing { .. }
             | Phase::Waiting { .. }
@@ -228,7 +236,10 @@ impl Machine {
         code: u16,
         retry_after: Option<Span>,
     ) {
-        if self.is_conn_live(conn) && !matches!(self.phase, Phase::Closing { .. }) {
+        if matches!(self.phase, Phase::Closing { .. }) {
+            return;
+        }
+        if self.is_conn_live(conn) {
             turn.close(conn, Some(NORMAL));
         }
         self.handle_closed(turn, conn, Cause::Refused(code), retry_after);
@@ -252,10 +263,12 @@ impl Machine {
                 self.leave_online(turn, cause);
                 self.fail(turn, cause, retry_after);
             }
-            // The same loss, reported once more: the wait goes on, but "regenerate" wins.
-            Phase::Waiting { .. } => self.merge(turn, cause, retry_after),
+            // The same loss, reported once more: what follows it goes on, but "regenerate" wins.
+            Phase::Waiting { .. } | Phase::Authorizing { .. } | Phase::Suspended(_) => {
+                self.merge(turn, cause, retry_after);
+            }
             Phase::Closing { .. } => self.stop(turn, StopReason::Requested),
-            Phase::Idle | Phase::Authorizing { .. } | Phase::Suspended(_) | Phase::Stopped(_) => {}
+            Phase::Idle | Phase::Stopped(_) => {}
         }
     }
 

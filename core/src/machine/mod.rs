@@ -194,7 +194,7 @@ impl Machine {
         self.token
     }
 
-    /// Returns whether the old session can be resumed.
+    /// Returns whether the old session can be resumed, or the present one after a loss.
     #[must_use]
     pub const fn resumable(&self) -> Resumable {
         self.resumable
@@ -238,17 +238,24 @@ impl Machine {
     /// The session is lost: what it may be resumed for begins to count.
     fn leave_online(&mut self, turn: &mut Turn<'_>, cause: Cause) {
         if let Phase::Online(online) = &self.phase {
-            self.resumable = match (online.terms.resume, turn.policy.spec().resume) {
-                (_, Resume::Never) => Resumable::No,
-                (Some(span), _) | (None, Resume::Within(span)) => Resumable::Until(self.now + span),
-                (None, Resume::Always) => Resumable::Always,
-            };
+            self.resumable = self.resumable_after(turn.policy, online);
             if let Renewal::Running { kind: RenewalKind::Regenerate(reason), .. }
             | Renewal::At { kind: RenewalKind::Regenerate(reason), .. } = online.renewal
             {
                 self.drop_token(reason);
             }
             turn.notify(Notice::Offline { conn: self.conn, cause });
+        }
+    }
+
+    /// A session that is online can be resumed, unless a token came that it does not survive.
+    fn resumable_after(&self, policy: &Policy, online: &Online) -> Resumable {
+        match (self.resumable, online.terms.resume, policy.spec().resume) {
+            (Resumable::No, ..) | (_, _, Resume::Never) => Resumable::No,
+            (_, Some(span), _) | (_, None, Resume::Within(span)) => {
+                Resumable::Until(self.now + span)
+            }
+            (_, None, Resume::Always) => Resumable::Always,
         }
     }
 

@@ -1,11 +1,13 @@
 //! What goes on while the session can be used: the watch over the peer and the token's renewal.
 
-use super::{Liveness, Machine, Online, Phase, Renewal, RenewalKind, Token, Turn, earliest};
+use super::{
+    Liveness, Machine, Online, Phase, Renewal, RenewalKind, Resumable, Token, Turn, earliest,
+};
 use crate::action::{Action, Notice, Reason};
 use crate::cause::{Cause, Wait};
 use crate::event::{Continuity, Evidence, Terms};
 use crate::id::ConnId;
-use crate::policy::{Delay, Keepalive, Pace, Policy, Renew, Reset, TokenUse, Verdict};
+use crate::policy::{Delay, Keepalive, Pace, Policy, Renew, Reset, Resume, TokenUse, Verdict};
 use crate::time::{Span, Timestamp};
 
 impl Machine {
@@ -36,6 +38,10 @@ impl Machine {
             retire: terms.retire.map(|span| self.now + span),
             stable_at,
         });
+        self.resumable = match spec.resume {
+            Resume::Never => Resumable::No,
+            Resume::Within(_) | Resume::Always => Resumable::Always,
+        };
         turn.notify(Notice::Online { conn, continuity });
         self.plan_renewal(turn.policy);
     }
@@ -342,6 +348,13 @@ impl Keepalive {
 }
 
 impl Terms {
+    /// Returns the same terms without a keepalive that contradicts itself: a server that announces
+    /// an interval of zero must not make us probe without end.
+    pub(super) fn checked(mut self) -> Self {
+        self.keepalive = self.keepalive.filter(|keepalive| keepalive.check().is_ok());
+        self
+    }
+
     /// Takes over what a later announcement says.
     pub(super) fn adopt(&mut self, later: Self) {
         self.keepalive = later.keepalive.or(self.keepalive);

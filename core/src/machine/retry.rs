@@ -59,7 +59,7 @@ impl Machine {
                 return;
             }
         };
-        if self.forget(turn.policy, cause, recovery) {
+        if self.forget(cause, recovery) && self.is_rejection_final(turn.policy) {
             self.stop(turn, StopReason::TokenRejected(cause));
             return;
         }
@@ -81,22 +81,22 @@ impl Machine {
         self.wait(turn, until, cause);
     }
 
-    /// The same loss has a second cause. The one pending wait stays; the stricter word wins.
+    /// The same loss has a second cause. What was decided stays; what the recovery forgets is
+    /// forgotten, a rejected token counts once, and what a server asks for holds.
+    ///
+    /// A verdict to stop or to suspend has no say here: the answer to our own close frame would
+    /// otherwise end a session that is on its way back.
     pub(super) fn merge(&mut self, turn: &mut Turn<'_>, cause: Cause, retry_after: Option<Span>) {
+        self.raise_not_before(turn.policy, retry_after);
         if let Verdict::Retry(recovery) = turn.policy.verdict(cause) {
-            match recovery.token {
-                TokenUse::Keep => {}
-                TokenUse::Regenerate => self.drop_token(rejection(cause)),
-            }
-            match recovery.intent {
-                Intent::Resume => {}
-                Intent::Restart => self.resumable = Resumable::No,
+            let known = self.token == Token::None(Reason::Rejected);
+            let rejected = self.forget(cause, recovery) && !known;
+            if rejected && self.is_rejection_final(turn.policy) {
+                self.stop(turn, StopReason::TokenRejected(cause));
+                return;
             }
         }
-        if retry_after.is_some() {
-            self.raise_not_before(turn.policy, retry_after);
-            self.hold(turn);
-        }
+        self.hold(turn);
     }
 
     /// Nothing may be sent to this account's servers for a while.
@@ -123,8 +123,8 @@ impl Machine {
         }
     }
 
-    /// Forgets what the recovery does not keep; returns true when too many tokens were rejected.
-    fn forget(&mut self, policy: &Policy, cause: Cause, recovery: Recovery) -> bool {
+    /// Forgets what the recovery does not keep; returns whether a server rejected a token.
+    fn forget(&mut self, cause: Cause, recovery: Recovery) -> bool {
         match recovery.intent {
             Intent::Resume => {}
             Intent::Restart => self.resumable = Resumable::No,
@@ -133,15 +133,26 @@ impl Machine {
             TokenUse::Keep => return false,
             TokenUse::Regenerate => {}
         }
+        // A token that no connection has used yet is not the one that was refused. Only while
+        // online that cannot be told: the connection may have been moved over to it.
+        if matches!(self.token, Token::Held { fresh: true, .. })
+            && !matches!(self.phase, Phase::Online(_))
+        {
+            return false;
+        }
         let reason = rejection(cause);
         self.drop_token(reason);
-        match (reason, cause) {
-            (Reason::Rejected, Cause::Close(_) | Cause::Handshake(_) | Cause::Refused(_)) => {
-                self.rejections = self.rejections.saturating_add(1);
-                policy.spec().token.rejections.is_some_and(|most| self.rejections >= most)
-            }
-            _ => false,
+        if (self.token, reason) == (Token::None(Reason::Policy), Reason::Rejected) {
+            self.token = Token::None(Reason::Rejected);
         }
+        let refused = matches!(cause, Cause::Close(_) | Cause::Handshake(_) | Cause::Refused(_));
+        refused && reason == Reason::Rejected
+    }
+
+    /// Counts a rejected token; returns whether that was one too many.
+    fn is_rejection_final(&mut self, policy: &Policy) -> bool {
+        self.rejections = self.rejections.saturating_add(1);
+        policy.spec().token.rejections.is_some_and(|most| self.rejections >= most)
     }
 
     /// Waits. The instant is announced once, and again when it moves.
@@ -152,6 +163,10 @@ impl Machine {
             return;
         }
         self.phase = Phase::Waiting { until };
+        self.announce_wait(turn, until, cause);
+    }
+
+    pub(super) fn announce_wait(&self, turn: &mut Turn<'_>, until: Timestamp, cause: Cause) {
         let held = self.not_before == until;
         turn.out.push(Action::ScheduleRetry {
             at: until,

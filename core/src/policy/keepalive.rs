@@ -41,7 +41,7 @@ pub enum Pace {
 }
 
 impl Keepalive {
-    pub(super) const fn check(&self) -> Result<(), PolicyError> {
+    pub(crate) const fn check(&self) -> Result<(), PolicyError> {
         match *self {
             Self::Off => Ok(()),
             Self::Probe { interval, timeout, misses, pace } => {

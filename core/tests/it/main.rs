@@ -1,1 +1,7 @@
 //! Integration tests.
+
+mod keepalive;
+mod losses;
+mod support;
+mod tokens;
+mod waits;
