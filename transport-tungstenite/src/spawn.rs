@@ -1,0 +1,423 @@
+//! A session in a task of its own.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use redial_core::{Adapter, Item, MessageId, Refused, Refusal, Secret, Settled, TokenUse};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::client::Client;
+
+impl<A> Client<A>
+where
+    A: Adapter + Send + 'static,
+    A::Outgoing: Send,
+    A::Message: Send,
+    A::Reply: Send,
+    A::Command: Send,
+    A::Step: Send,
+    A::Cursor: Send,
+{
+    /// Gives the session a task of its own: it goes on whatever the caller does.
+    ///
+    /// The session ends when every [`Handle`] and the [`Updates`] are gone.
+    #[must_use]
+    pub fn spawn(self) -> (Handle<A>, Updates<A>) {
+        let (orders, inbox) = mpsc::channel(ORDERS);
+        let (outbox, updates) = mpsc::channel(UPDATES);
+        let listening = outbox.clone();
+        let task = Task {
+            client: self,
+            inbox,
+            inbox_closed: false,
+            outbox: Some(outbox),
+            silence: Box::pin(async move { listening.closed().await }),
+            room: None,
+            backlog: VecDeque::new(),
+            receipts: BTreeMap::new(),
+        };
+        tokio::spawn(task.run());
+        (Handle { orders }, Updates { updates })
+    }
+}
+
+/// Gives orders to a session that runs in a task of its own. Clones give orders to the same one.
+pub struct Handle<A: Adapter> {
+    orders: mpsc::Sender<Order<A>>,
+}
+
+impl<A: Adapter> Handle<A> {
+    /// Sends a message. Waits for room in the queue of orders only; the [`Receipt`] tells the
+    /// message's fate.
+    ///
+    /// # Errors
+    ///
+    /// Hands the message back when the session has ended.
+    pub async fn send(&self, message: A::Outgoing) -> Result<Receipt<A>, Refused<A::Outgoing>> {
+        let (receipt, outcome) = oneshot::channel();
+        match self.orders.send(Order::Send { message, receipt }).await {
+            Ok(()) => Ok(Receipt { outcome }),
+            Err(mpsc::error::SendError(order)) => Err(order.refused(Refusal::Stopped)),
+        }
+    }
+
+    /// Sends a message without waiting for anything.
+    ///
+    /// # Errors
+    ///
+    /// Hands the message back when the queue of orders is full or the session has ended.
+    pub fn try_send(&self, message: A::Outgoing) -> Result<Receipt<A>, Refused<A::Outgoing>> {
+        let (receipt, outcome) = oneshot::channel();
+        match self.orders.try_send(Order::Send { message, receipt }) {
+            Ok(()) => Ok(Receipt { outcome }),
+            Err(mpsc::error::TrySendError::Full(order)) => Err(order.refused(Refusal::Full)),
+            Err(mpsc::error::TrySendError::Closed(order)) => Err(order.refused(Refusal::Stopped)),
+        }
+    }
+
+    /// Sends a message and waits for its answer. It needs nobody to read the [`Updates`].
+    ///
+    /// # Errors
+    ///
+    /// Fails when the message is not accepted, or ends without an answer.
+    pub async fn request(&self, message: A::Outgoing) -> Result<A::Reply, RequestError<A>> {
+        let receipt = self.try_send(message).map_err(RequestError::Refused)?;
+        let delivery = receipt.await.map_err(RequestError::Refused)?;
+        match delivery.reply {
+            Some(reply) => Ok(reply),
+            None => Err(RequestError::NoReply(delivery.settled)),
+        }
+    }
+
+    /// Sets something in the vendor's own terms: a subscription, a state.
+    pub async fn command(&self, command: A::Command) {
+        self.order(Order::Command(command)).await;
+    }
+
+    /// Begins again after the session was suspended.
+    pub async fn connect(&self) {
+        self.order(Order::Connect).await;
+    }
+
+    /// Ends a wait. The floors of the policy and what servers asked for hold all the same.
+    pub async fn recover(&self) {
+        self.order(Order::Recover).await;
+    }
+
+    /// Cuts the connection and makes another one, with the same token or with a new one.
+    pub async fn reconnect(&self, token: TokenUse) {
+        self.order(Order::Reconnect(token)).await;
+    }
+
+    /// Gives the session a token.
+    pub async fn update_token(&self, token: Secret) {
+        self.order(Order::UpdateToken(token)).await;
+    }
+
+    /// Says that the host has another network.
+    pub async fn network_changed(&self) {
+        self.order(Order::NetworkChanged).await;
+    }
+
+    /// Ends the session, and waits until it has ended: close 1000, no reconnect, also in the
+    /// middle of a wait.
+    pub async fn shutdown(&self) {
+        self.order(Order::Shutdown).await;
+        self.orders.closed().await;
+    }
+
+    async fn order(&self, order: Order<A>) {
+        // A session that has ended takes no orders, and needs none.
+        let _ = self.orders.send(order).await;
+    }
+}
+
+impl<A: Adapter> Clone for Handle<A> {
+    fn clone(&self) -> Self {
+        Self { orders: self.orders.clone() }
+    }
+}
+
+impl<A: Adapter> fmt::Debug for Handle<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+/// What a session that runs in a task of its own has for the application: a stream of [`Item`]s.
+///
+/// The fate and the answer of a message that was sent through a [`Handle`] go to its [`Receipt`],
+/// not here. Dropping the updates discards what would come out of them.
+pub struct Updates<A: Adapter> {
+    updates: mpsc::Receiver<Item<A>>,
+}
+
+impl<A: Adapter> Updates<A> {
+    /// Waits for the next item; none after the end.
+    pub async fn next(&mut self) -> Option<Item<A>> {
+        self.updates.recv().await
+    }
+}
+
+impl<A: Adapter> Stream for Updates<A> {
+    type Item = Item<A>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Item<A>>> {
+        self.updates.poll_recv(task)
+    }
+}
+
+impl<A: Adapter> fmt::Debug for Updates<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Updates").finish_non_exhaustive()
+    }
+}
+
+/// A message that was sent: waits for its fate.
+pub struct Receipt<A: Adapter> {
+    outcome: oneshot::Receiver<Result<Delivery<A>, Refused<A::Outgoing>>>,
+}
+
+impl<A: Adapter> Future for Receipt<A> {
+    type Output = Result<Delivery<A>, Refused<A::Outgoing>>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.outcome).poll(task).map(|outcome| {
+            outcome.unwrap_or_else(|_| Ok(Delivery { settled: ABANDONED, reply: None }))
+        })
+    }
+}
+
+impl<A: Adapter> fmt::Debug for Receipt<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receipt").finish_non_exhaustive()
+    }
+}
+
+/// How a message ended.
+pub struct Delivery<A: Adapter> {
+    /// Its fate.
+    pub settled: Settled,
+    /// Its answer, where it had one.
+    pub reply: Option<A::Reply>,
+}
+
+impl<A: Adapter> fmt::Debug for Delivery<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("settled", &self.settled).finish_non_exhaustive()
+    }
+}
+
+/// Why a request has no answer.
+pub enum RequestError<A: Adapter> {
+    /// It was not accepted; here it is.
+    Refused(Refused<A::Outgoing>),
+    /// It ended without an answer.
+    NoReply(Settled),
+}
+
+impl<A: Adapter> fmt::Debug for RequestError<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => f.debug_tuple("Refused").field(refused).finish(),
+            Self::NoReply(settled) => f.debug_tuple("NoReply").field(settled).finish(),
+        }
+    }
+}
+
+impl<A: Adapter> fmt::Display for RequestError<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => refused.fmt(f),
+            Self::NoReply(settled) => write!(f, "no answer: {:?}", settled.fate),
+        }
+    }
+}
+
+impl<A: Adapter> std::error::Error for RequestError<A> {}
+
+enum Order<A: Adapter> {
+    Send { message: A::Outgoing, receipt: Outcome<A> },
+    Command(A::Command),
+    Connect,
+    Recover,
+    Reconnect(TokenUse),
+    UpdateToken(Secret),
+    NetworkChanged,
+    Shutdown,
+}
+
+type Outcome<A> =
+    oneshot::Sender<Result<Delivery<A>, Refused<<A as Adapter>::Outgoing>>>;
+
+/// A client, and what stands between it and its handles.
+struct Task<A: Adapter> {
+    client: Client<A>,
+    inbox: mpsc::Receiver<Order<A>>,
+    inbox_closed: bool,
+    /// None when the application has dropped its end.
+    outbox: Option<mpsc::Sender<Item<A>>>,
+    /// Ends when the application has dropped its end.
+    silence: Pin<Box<dyn Future<Output = ()> + Send>>,
+    room: Option<Room<A>>,
+    /// What waits for the application to take it.
+    backlog: VecDeque<Item<A>>,
+    receipts: BTreeMap<MessageId, (Outcome<A>, Option<A::Reply>)>,
+}
+
+/// A place in the outbox that is waited for.
+type Room<A> = Pin<
+    Box<
+        dyn Future<Output = Result<mpsc::OwnedPermit<Item<A>>, mpsc::error::SendError<()>>> + Send,
+    >,
+>;
+
+impl<A> Task<A>
+where
+    A: Adapter + Send + 'static,
+    A::Message: Send,
+    A::Reply: Send,
+    A::Outgoing: Send,
+{
+    async fn run(mut self) {
+        let mut ended = false;
+        std::future::poll_fn(|task| {
+            loop {
+                let mut busy = !ended && self.poll_orders(task);
+                if !ended {
+                    self.client.set_backlog(self.backlog.len());
+                    match self.client.poll_item(task) {
+                        Poll::Ready(Some(item)) => {
+                            busy = true;
+                            self.sort(item);
+                        }
+                        Poll::Ready(None) => ended = true,
+                        Poll::Pending => {}
+                    }
+                }
+                busy |= self.poll_outbox(task);
+                if ended && self.backlog.is_empty() {
+                    return Poll::Ready(());
+                }
+                if !busy {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Takes orders, one at a time so that the socket gets its turn.
+    fn poll_orders(&mut self, task: &mut Context<'_>) -> bool {
+        if self.inbox_closed {
+            return false;
+        }
+        match self.inbox.poll_recv(task) {
+            Poll::Pending => false,
+            Poll::Ready(Some(order)) => {
+                self.obey(order);
+                true
+            }
+            Poll::Ready(None) => {
+                self.inbox_closed = true;
+                if self.outbox.is_none() {
+                    self.client.shutdown();
+                }
+                true
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order<A>) {
+        match order {
+            Order::Send { message, receipt } => match self.client.send(message) {
+                Ok(id) => {
+                    self.receipts.insert(id, (receipt, None));
+                }
+                Err(refused) => {
+                    let _ = receipt.send(Err(refused));
+                }
+            },
+            Order::Command(command) => self.client.command(command),
+            Order::Connect => self.client.connect(),
+            Order::Recover => self.client.recover(),
+            Order::Reconnect(token) => self.client.reconnect(token),
+            Order::UpdateToken(token) => self.client.update_token(token),
+            Order::NetworkChanged => self.client.network_changed(),
+            Order::Shutdown => self.client.shutdown(),
+        }
+    }
+
+    /// Gives answers and fates to their receipts and keeps the rest for the application.
+    fn sort(&mut self, item: Item<A>) {
+        match item {
+            Item::Reply { id, reply } => match self.receipts.get_mut(&id) {
+                Some((_, place)) => *place = Some(reply),
+                None => self.keep(Item::Reply { id, reply }),
+            },
+            Item::Fate(settled) => match self.receipts.remove(&settled.id) {
+                Some((receipt, reply)) => {
+                    let _ = receipt.send(Ok(Delivery { settled, reply }));
+                }
+                None => self.keep(Item::Fate(settled)),
+            },
+            item => self.keep(item),
+        }
+    }
+
+    fn keep(&mut self, item: Item<A>) {
+        if self.outbox.is_some() {
+            self.backlog.push_back(item);
+        }
+    }
+
+    fn poll_outbox(&mut self, task: &mut Context<'_>) -> bool {
+        let mut busy = false;
+        if self.outbox.is_some() && self.silence.as_mut().poll(task).is_ready() {
+            self.mute();
+            return true;
+        }
+        while let Some(outbox) = &self.outbox {
+            if self.backlog.is_empty() {
+                return busy;
+            }
+            let room = self.room.get_or_insert_with(|| Box::pin(outbox.clone().reserve_owned()));
+            match room.as_mut().poll(task) {
+                Poll::Pending => return busy,
+                Poll::Ready(Ok(permit)) => {
+                    self.room = None;
+                    if let Some(item) = self.backlog.pop_front() {
+                        permit.send(item);
+                    }
+                    busy = true;
+                }
+                Poll::Ready(Err(_)) => {
+                    self.mute();
+                    busy = true;
+                }
+            }
+        }
+        busy
+    }
+
+    /// Nobody listens any more.
+    fn mute(&mut self) {
+        self.outbox = None;
+        self.room = None;
+        self.backlog.clear();
+        if self.inbox_closed {
+            self.client.shutdown();
+        }
+    }
+}
+
+/// The fate of a message whose session was dropped with its runtime.
+const ABANDONED: Settled =
+    Settled { id: MessageId::new(0), fate: redial_core::Fate::Unknown, tries: 0, path: None };
+/// How many orders may wait.
+const ORDERS: usize = 64;
+/// How many items may wait in the channel; more wait behind it, bounded by the driver.
+const UPDATES: usize = 256;
