@@ -1,1 +1,4 @@
 //! Placeholder crate page.
+
+#[cfg(feature = "servers")]
+pub mod servers;

@@ -1,0 +1,72 @@
+//! The control endpoint: one JSON command for each `POST`.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::fault::Command;
+use super::hub::Hub;
+use super::listener::stopped;
+
+/// Serves the control endpoint until the simulator stops.
+pub(crate) async fn run(hub: Arc<Hub>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => return,
+            accepted = listener.accept() => if let Ok((tcp, _)) = accepted {
+                tokio::spawn(serve(hub.clone(), tcp, stop.clone()));
+            },
+        }
+    }
+}
+
+async fn serve(hub: Arc<Hub>, tcp: TcpStream, mut stop: watch::Receiver<bool>) {
+    let service = service_fn(move |request| {
+        let hub = hub.clone();
+        async move { Ok::<_, Infallible>(answer(&hub, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(tcp), service);
+    tokio::select! {
+        biased;
+        () = stopped(&mut stop) => {}
+        _ = connection => {}
+    }
+}
+
+async fn answer(hub: &Hub, request: http::Request<Incoming>) -> Response<Full<Bytes>> {
+    let (status, body) = match execute(hub, request).await {
+        Ok(body) => (StatusCode::OK, body),
+        Err(reason) => (StatusCode::BAD_REQUEST, json!({ "error": reason })),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+}
+
+async fn execute(hub: &Hub, request: http::Request<Incoming>) -> Result<Value, String> {
+    if request.method() != Method::POST || request.uri().path() != "/" {
+        return Err("commands are sent by POST to /".to_owned());
+    }
+    let body = Limited::new(request.into_body(), MAX_COMMAND).collect().await;
+    let body = body.map_err(|_| "the command is longer than 64 KiB".to_owned())?.to_bytes();
+    // The parser's own text names positions only, never what was sent.
+    let value = serde_json::from_slice(&body).map_err(|error| format!("not JSON: {error}"))?;
+    hub.execute(Command::parse(value)?).await
+}
+
+const MAX_COMMAND: usize = 64 * 1024;

@@ -1,0 +1,22 @@
+//! Vendor simulators: real servers on the loopback, written without any client code.
+//!
+//! A simulator is one listener for every HTTP step and the WebSocket, one control endpoint for
+//! the fault script, a wire log in which every secret stands as a label, and counters of what it
+//! saw. The parts in this module know no vendor; each vendor is a submodule.
+
+mod command;
+mod control;
+mod fault;
+pub mod frame;
+mod http;
+mod hub;
+mod listener;
+pub mod liveperson;
+mod sim;
+mod socket;
+mod tls;
+mod valve;
+mod wire;
+
+pub use fault::{Command, Direction, Refusal, Refused, STEPS, Silence};
+pub use wire::WireLog;
