@@ -1,1 +1,4 @@
 //! Integration tests.
+
+#[cfg(feature = "servers")]
+mod liveperson_sim;
