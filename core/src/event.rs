@@ -111,6 +111,61 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The names of all events, in the order of the enum.
+    pub const NAMES: [&'static str; 18] = [
+        "Connect",
+        "Recover",
+        "Reconnect",
+        "NetworkChanged",
+        "Shutdown",
+        "TokenOffered",
+        "Tick",
+        "TokenReady",
+        "TokenFailed",
+        "TokenRejected",
+        "Dialing",
+        "Opened",
+        "Announced",
+        "Ready",
+        "Ack",
+        "Refused",
+        "Closed",
+        "Throttled",
+    ];
+
+    /// Returns the place of this event in [`Event::NAMES`].
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        match self {
+            Self::Connect => 0,
+            Self::Recover => 1,
+            Self::Reconnect { .. } => 2,
+            Self::NetworkChanged => 3,
+            Self::Shutdown => 4,
+            Self::TokenOffered { .. } => 5,
+            Self::Tick => 6,
+            Self::TokenReady { .. } => 7,
+            Self::TokenFailed { .. } => 8,
+            Self::TokenRejected { .. } => 9,
+            Self::Dialing { .. } => 10,
+            Self::Opened { .. } => 11,
+            Self::Announced { .. } => 12,
+            Self::Ready { .. } => 13,
+            Self::Ack { .. } => 14,
+            Self::Refused { .. } => 15,
+            Self::Closed { .. } => 16,
+            Self::Throttled { .. } => 17,
+        }
+    }
+
+    /// Returns the name of this event.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        Self::NAMES[self.index()]
+    }
+}
+
 /// What a server says about the session that it serves. `None` leaves the policy's own value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

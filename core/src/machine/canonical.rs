@@ -8,6 +8,9 @@ use crate::policy::Policy;
 use crate::time::Timestamp;
 
 impl Machine {
+    /// The time of every [canonical](Machine::canonical) session.
+    pub const ORIGIN: Timestamp = Timestamp::from_millis(1 << 40);
+
     /// Returns the session as another process goes on with it.
     ///
     /// The token is gone, what servers asked for is not. Whatever was under way is waited for as
@@ -39,14 +42,33 @@ impl Machine {
         self
     }
 
-    /// Returns the form in which all sessions that behave alike are equal: time counts from now,
-    /// generations from their distance, and counters stop where they no longer matter.
+    /// Returns the form in which all sessions that behave alike are equal: it is always
+    /// [`Machine::ORIGIN`], the newest connection is 1 and the newest token request is 2, counters
+    /// stop where they no longer matter, and what no event can reach any more is forgotten.
     #[must_use]
     pub fn canonical(mut self, policy: &Policy) -> Self {
+        match self.phase {
+            Phase::Stopped(_) | Phase::Closing { .. } => {
+                let Self { now, phase, .. } = self;
+                self = Self { now, phase, ..Self::new() };
+            }
+            Phase::Idle
+            | Phase::Authorizing { .. }
+            | Phase::Waiting { .. }
+            | Phase::Connecting { .. }
+            | Phase::Starting { .. }
+            | Phase::Online(_)
+            | Phase::Suspended(_) => {}
+        }
         let now = self.now;
-        let at =
-            |at: Timestamp| Timestamp::from_millis(at.as_millis().saturating_sub(now.as_millis()));
-        self.now = Timestamp::ZERO;
+        let at = |at: Timestamp| {
+            let ahead = at.as_millis().saturating_sub(now.as_millis());
+            Timestamp::from_millis(Self::ORIGIN.as_millis().saturating_add(ahead))
+        };
+        // A token within the margin of its renewal is as good as expired.
+        let margin = policy.spec().token.renew.margin();
+        let expiry = |when: Timestamp| if when <= now + margin { Self::ORIGIN } else { at(when) };
+        self.now = Self::ORIGIN;
         self.not_before = at(self.not_before);
         self.pace = at(self.pace);
         self.attempts = self.attempts.min(policy.spec().backoff.plateau());
@@ -65,7 +87,7 @@ impl Machine {
             Token::None(reason) => Token::None(reason),
             Token::Held { token, expires_at, fresh } => Token::Held {
                 token: TokenId::new(if token == newest { 2 } else { 1 }),
-                expires_at: expires_at.map(at),
+                expires_at: expires_at.map(expiry),
                 fresh,
             },
         };

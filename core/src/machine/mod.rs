@@ -170,6 +170,30 @@ impl Machine {
         }
     }
 
+    /// Returns the newest connection, whether it lives or not; 0 where there has been none.
+    #[must_use]
+    pub const fn newest_conn(&self) -> ConnId {
+        self.conn
+    }
+
+    /// Returns the newest token request, whether it is pending or not; 0 where there was none.
+    #[must_use]
+    pub const fn newest_token(&self) -> TokenId {
+        self.request
+    }
+
+    /// Returns the latest time that this session has seen.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Returns how many tokens were rejected since the session was last online.
+    #[must_use]
+    pub const fn rejections(&self) -> u8 {
+        self.rejections
+    }
+
     /// Returns the earliest time that servers have asked for.
     #[must_use]
     pub const fn not_before(&self) -> Timestamp {

@@ -3,7 +3,7 @@
 use super::{Machine, Phase, Resumable, Token, Turn};
 use crate::action::{Action, Reason, StopReason, SuspendReason};
 use crate::cause::Cause;
-use crate::policy::{Delay, Intent, Policy, Recovery, Renew, TokenUse, Verdict};
+use crate::policy::{Delay, Intent, Policy, Recovery, TokenUse, Verdict};
 use crate::time::{Span, Timestamp};
 
 impl Machine {
@@ -225,11 +225,7 @@ impl Machine {
             Token::None(_) => false,
             Token::Held { fresh: true, .. } | Token::Held { expires_at: None, .. } => true,
             Token::Held { expires_at: Some(at), .. } => {
-                let margin = match policy.spec().token.renew {
-                    Renew::Before(span) => span,
-                    Renew::Never | Renew::Every(_) => Span::ZERO,
-                };
-                at > self.now + margin
+                at > self.now + policy.spec().token.renew.margin()
             }
         }
     }

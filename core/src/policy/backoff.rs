@@ -127,11 +127,7 @@ impl Backoff {
     /// Returns the attempt after which neither the wait nor the budget tells attempts apart.
     #[must_use]
     pub const fn plateau(&self) -> u16 {
-        let cap = self.growth.cap();
-        let mut attempt = 1;
-        while attempt < u16::MAX && self.growth.base(attempt) < cap {
-            attempt += 1;
-        }
+        let attempt = self.growth.plateau();
         match self.attempts {
             Some(budget) if budget > attempt => budget,
             _ => attempt,
@@ -228,6 +224,34 @@ impl Growth {
         }
     }
 
+    /// Returns the first attempt whose wait is the longest.
+    const fn plateau(&self) -> u16 {
+        let cap = self.cap() as u64;
+        let steps = match self {
+            Self::Fixed(_) => 0,
+            Self::Exponential { first, percent, .. } => {
+                let mut wait = first.as_millis() as u64;
+                let mut steps = 0;
+                while wait < cap {
+                    wait = grown(wait, *percent);
+                    steps += 1;
+                }
+                steps
+            }
+            Self::Linear { first, step, .. } => {
+                (cap - first.as_millis() as u64).div_ceil(step.as_millis() as u64)
+            }
+            Self::Table(waits) => {
+                let mut index = 0;
+                while index < waits.len() && (waits[index].as_millis() as u64) < cap {
+                    index += 1;
+                }
+                index as u64
+            }
+        };
+        if steps >= u16::MAX as u64 { u16::MAX } else { steps as u16 + 1 }
+    }
+
     /// Returns the wait before `attempt`, without jitter.
     const fn base(&self, attempt: u16) -> u32 {
         let index = attempt.saturating_sub(1);
@@ -238,9 +262,7 @@ impl Growth {
                 let mut wait = first.as_millis() as u64;
                 let mut left = index;
                 while left > 0 && wait < cap as u64 {
-                    let grown = wait * *percent as u64 / 100;
-                    // Integers: a wait too short to grow by the percentage grows by one.
-                    wait = if grown > wait { grown } else { wait + 1 };
+                    wait = grown(wait, *percent);
                     left -= 1;
                 }
                 if wait > cap as u64 { cap } else { wait as u32 }
@@ -256,6 +278,13 @@ impl Growth {
             }
         }
     }
+}
+
+/// Returns the wait that follows `wait`. One that is too short to grow by the percentage in whole
+/// milliseconds grows by one.
+const fn grown(wait: u64, percent: u16) -> u64 {
+    let grown = wait * percent as u64 / 100;
+    if grown > wait { grown } else { wait + 1 }
 }
 
 /// Takes a number from 0 to `most`, both included.

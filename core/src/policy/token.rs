@@ -30,6 +30,16 @@ pub enum Renew {
     Every(Span),
 }
 
+impl Renew {
+    /// Returns how long before its end a token is no longer worth a dial.
+    pub(crate) const fn margin(self) -> Span {
+        match self {
+            Self::Before(span) => span,
+            Self::Never | Self::Every(_) => Span::ZERO,
+        }
+    }
+}
+
 impl TokenPolicy {
     pub(super) const fn check(&self) -> Result<(), PolicyError> {
         match self.renew {
