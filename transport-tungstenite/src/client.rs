@@ -15,7 +15,7 @@ use redial_core::{
 use crate::clock::{Clock, SystemClock};
 use crate::connector::Connector;
 use crate::driver::Driver;
-use crate::error::Error;
+use crate::error::ClientError;
 
 /// Makes a session and begins to connect it.
 ///
@@ -25,12 +25,11 @@ use crate::error::Error;
 /// # Errors
 ///
 /// Fails when the operating system has no random numbers.
-#[expect(clippy::unused_async, reason = "a constructor that may come to need the runtime")]
 pub async fn connect<A: Adapter>(
     adapter: A,
     http: impl HttpClient + 'static,
     connector: Connector,
-) -> Result<Client<A>, Error> {
+) -> Result<Client<A>, ClientError> {
     Client::builder(adapter).http(http).connector(connector).build()
 }
 
@@ -51,7 +50,6 @@ impl<A: Adapter> Unpin for Client<A> {}
 
 impl<A: Adapter> Client<A> {
     /// Makes a client step by step.
-    #[must_use]
     pub fn builder(adapter: A) -> ClientBuilder<A> {
         ClientBuilder {
             adapter,
@@ -246,7 +244,7 @@ impl<A: Adapter> ClientBuilder<A> {
     ///
     /// Fails when the operating system has no random numbers, or when the default HTTP client or
     /// connector cannot be made.
-    pub fn build(self) -> Result<Client<A>, Error> {
+    pub fn build(self) -> Result<Client<A>, ClientError> {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let connector = match self.connector {
             Some(connector) => connector,
@@ -256,18 +254,18 @@ impl<A: Adapter> ClientBuilder<A> {
             Some(http) => http,
             None => {
                 let client = redial_auth_http::ReqwestClient::builder().build();
-                Arc::new(client.map_err(Error::http_client)?)
+                Arc::new(client.map_err(ClientError::Http)?)
             }
         };
         let seed = match self.seed {
             Some(seed) => seed,
-            None => getrandom::u64().map_err(Error::random)?,
+            None => getrandom::u64().map_err(ClientError::random)?,
         };
         let mut session = match self.saved {
             Some(saved) => Session::restore(self.adapter, clock.now(), saved),
             None => {
-                let high = getrandom::u64().map_err(Error::random)?;
-                let low = getrandom::u64().map_err(Error::random)?;
+                let high = getrandom::u64().map_err(ClientError::random)?;
+                let low = getrandom::u64().map_err(ClientError::random)?;
                 let nonce = u128::from(high) << 64 | u128::from(low);
                 Session::new(self.adapter, nonce).with_bounds(self.bounds)
             }

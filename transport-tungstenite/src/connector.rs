@@ -27,6 +27,7 @@ use self::proxy::Proxies;
 use self::request::{HeaderBytes, Request};
 pub use self::stream::NetStream;
 use crate::error::{ConnectorError, DialError, Stage};
+use crate::governor::SharedGovernor;
 
 /// A WebSocket that is open.
 pub type Socket = WebSocketStream<NetStream>;
@@ -85,6 +86,12 @@ impl Connector {
     pub async fn permit(&self) -> Permit {
         let permit = Arc::clone(&self.inner.in_flight).acquire_owned().await;
         Permit { _permit: permit.expect("the semaphore is never closed") }
+    }
+
+    /// Returns what all sessions of the process know of servers that asked to wait.
+    #[must_use]
+    pub fn governor(&self) -> &SharedGovernor {
+        &self.inner.governor
     }
 
     /// Opens a WebSocket.
@@ -160,6 +167,7 @@ struct Inner {
     deadlines: Deadlines,
     websocket: WebSocketConfig,
     in_flight: Arc<Semaphore>,
+    governor: SharedGovernor,
 }
 
 impl Inner {

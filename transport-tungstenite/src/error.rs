@@ -4,7 +4,28 @@ use std::error::Error;
 use std::fmt;
 
 use redial_auth_http::{BoxError, Fault, HttpError};
-use redial_core::{Cause, Span, Wait};
+use redial_core::{Cause, Problem, Span, Wait};
+
+/// Why a [`Client`](crate::Client) cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The operating system has no random numbers.
+    #[error("the operating system has no random numbers")]
+    Random(#[source] BoxError),
+    /// The default HTTP client cannot be made.
+    #[error("the HTTP client cannot be made")]
+    Http(#[source] HttpError),
+    /// The default connector cannot be made.
+    #[error("the connector cannot be made")]
+    Connector(#[from] ConnectorError),
+}
+
+impl ClientError {
+    pub(crate) fn random(error: getrandom::Error) -> Self {
+        Self::Random(error.into())
+    }
+}
 
 /// Why a [`Connector`](crate::Connector) cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +129,22 @@ impl DialError {
             Failure::Status { .. } | Failure::Vendor(_) => Fault::Vendor,
             Failure::Timeout | Failure::ProxyStatus(_) | Failure::Network { .. } => Fault::Network,
         }
+    }
+
+    /// Returns what an application should hear of beyond the cause: that it asked for what cannot
+    /// be dialled, or that the peer is no WebSocket server.
+    #[must_use]
+    pub const fn problem(&self) -> Option<Problem> {
+        let (fault, text) = match self.failure {
+            Failure::Caller(text) => (redial_core::Fault::Caller, text),
+            Failure::Vendor(text) => (redial_core::Fault::Vendor, text),
+            Failure::ProxyStatus(PROXY_AUTHENTICATION_REQUIRED) => {
+                (redial_core::Fault::Caller, "the proxy wants other credentials")
+            }
+            Failure::ProxyStatus(_) => (redial_core::Fault::Network, "the proxy refused"),
+            Failure::Status { .. } | Failure::Timeout | Failure::Network { .. } => return None,
+        };
+        Some(Problem { fault, text })
     }
 
     /// Returns how far the dial had come.

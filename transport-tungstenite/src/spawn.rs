@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use redial_core::{Adapter, Item, MessageId, Refused, Refusal, Secret, Settled, TokenUse};
+use redial_core::{Adapter, Item, MessageId, Refusal, Refused, Secret, Settled, TokenUse};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::client::Client;
@@ -57,10 +57,9 @@ impl<A: Adapter> Handle<A> {
     ///
     /// Hands the message back when the session has ended.
     pub async fn send(&self, message: A::Outgoing) -> Result<Receipt<A>, Refused<A::Outgoing>> {
-        let (receipt, outcome) = oneshot::channel();
-        match self.orders.send(Order::Send { message, receipt }).await {
-            Ok(()) => Ok(Receipt { outcome }),
-            Err(mpsc::error::SendError(order)) => Err(order.refused(Refusal::Stopped)),
+        match self.orders.reserve().await {
+            Ok(room) => Ok(Receipt::order(message, |order| room.send(order))),
+            Err(_) => Err(Refused { why: Refusal::Stopped, message }),
         }
     }
 
@@ -70,11 +69,14 @@ impl<A: Adapter> Handle<A> {
     ///
     /// Hands the message back when the queue of orders is full or the session has ended.
     pub fn try_send(&self, message: A::Outgoing) -> Result<Receipt<A>, Refused<A::Outgoing>> {
-        let (receipt, outcome) = oneshot::channel();
-        match self.orders.try_send(Order::Send { message, receipt }) {
-            Ok(()) => Ok(Receipt { outcome }),
-            Err(mpsc::error::TrySendError::Full(order)) => Err(order.refused(Refusal::Full)),
-            Err(mpsc::error::TrySendError::Closed(order)) => Err(order.refused(Refusal::Stopped)),
+        match self.orders.try_reserve() {
+            Ok(room) => Ok(Receipt::order(message, |order| room.send(order))),
+            Err(mpsc::error::TrySendError::Full(())) => {
+                Err(Refused { why: Refusal::Full, message })
+            }
+            Err(mpsc::error::TrySendError::Closed(())) => {
+                Err(Refused { why: Refusal::Stopped, message })
+            }
         }
     }
 
@@ -181,6 +183,14 @@ pub struct Receipt<A: Adapter> {
     outcome: oneshot::Receiver<Result<Delivery<A>, Refused<A::Outgoing>>>,
 }
 
+impl<A: Adapter> Receipt<A> {
+    fn order(message: A::Outgoing, send: impl FnOnce(Order<A>)) -> Self {
+        let (receipt, outcome) = oneshot::channel();
+        send(Order::Send { message, receipt });
+        Self { outcome }
+    }
+}
+
 impl<A: Adapter> Future for Receipt<A> {
     type Output = Result<Delivery<A>, Refused<A::Outgoing>>;
 
@@ -250,8 +260,7 @@ enum Order<A: Adapter> {
     Shutdown,
 }
 
-type Outcome<A> =
-    oneshot::Sender<Result<Delivery<A>, Refused<<A as Adapter>::Outgoing>>>;
+type Outcome<A> = oneshot::Sender<Result<Delivery<A>, Refused<<A as Adapter>::Outgoing>>>;
 
 /// A client, and what stands between it and its handles.
 struct Task<A: Adapter> {
@@ -270,9 +279,7 @@ struct Task<A: Adapter> {
 
 /// A place in the outbox that is waited for.
 type Room<A> = Pin<
-    Box<
-        dyn Future<Output = Result<mpsc::OwnedPermit<Item<A>>, mpsc::error::SendError<()>>> + Send,
-    >,
+    Box<dyn Future<Output = Result<mpsc::OwnedPermit<Item<A>>, mpsc::error::SendError<()>>> + Send>,
 >;
 
 impl<A> Task<A>

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use super::proxy::Proxies;
 use super::{Connector, Inner, request};
 use crate::error::ConnectorError;
+use crate::governor::SharedGovernor;
 
 /// Builds a [`Connector`].
 pub struct ConnectorBuilder {
@@ -196,6 +197,7 @@ impl ConnectorBuilder {
             deadlines,
             websocket,
             in_flight: Arc::new(Semaphore::new(in_flight)),
+            governor: SharedGovernor::new(),
         };
         Ok(Connector { inner: Arc::new(inner) })
     }

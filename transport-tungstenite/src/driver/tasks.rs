@@ -8,7 +8,8 @@ use redial_auth_http::{HttpClient, TokenRequest, TokenSource, TokenSourceError};
 use redial_core::http::{HttpRequest, HttpResult, NoAnswer};
 use redial_core::{Adapter, Cause, ConnId, Handshake, HttpId, Input, Secret, TokenId};
 
-use crate::connector::{Connector, DialError, Permit, Socket};
+use crate::connector::{Connector, Permit, Socket};
+use crate::error::DialError;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
