@@ -21,7 +21,7 @@ pub struct WireLog {
 }
 
 impl WireLog {
-    /// Creates a log that keeps at most `capacity` records.
+    /// Creates a log that keeps at most `capacity` records, and at most 256 MiB of them.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         let inner = Inner { capacity: capacity.max(1), ..Inner::default() };
@@ -133,7 +133,7 @@ impl WireLog {
     /// Returns the records that are kept, oldest first.
     #[must_use]
     pub fn records(&self) -> Vec<Value> {
-        self.lock().ring.iter().cloned().collect()
+        self.lock().ring.iter().map(|(_, record)| record.clone()).collect()
     }
 
     /// Subscribes to the records from now on; a reader that lags by `capacity` misses some.
@@ -167,9 +167,13 @@ impl WireLog {
 
 #[derive(Debug, Default)]
 struct Inner {
-    ring: VecDeque<Value>,
+    // Each record with its size as a line.
+    ring: VecDeque<(usize, Value)>,
+    bytes: usize,
     capacity: usize,
     labels: HashMap<String, String>,
+    // In the order of their arrival: the oldest secret is the one to forget.
+    known: VecDeque<String>,
     // Longest first, so that a secret which begins like another one is replaced whole.
     order: Vec<String>,
     counters: HashMap<String, u32>,
@@ -179,14 +183,22 @@ struct Inner {
 
 impl Inner {
     fn insert(&mut self, secret: &str, label: String) {
-        if secret.is_empty() || self.labels.len() >= MAX_LABELS {
+        if secret.is_empty() {
             return;
+        }
+        while self.known.len() >= MAX_LABELS {
+            if let Some(oldest) = self.known.pop_front() {
+                self.labels.remove(&oldest);
+                self.order.retain(|secret| *secret != oldest);
+            }
         }
         let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
         for form in [secret.to_owned(), encoded] {
-            if self.labels.insert(form.clone(), label.clone()).is_none()
-                && form.len() >= SUBSTRING_MIN
-            {
+            if self.labels.insert(form.clone(), label.clone()).is_some() {
+                continue;
+            }
+            self.known.push_back(form.clone());
+            if form.len() >= SUBSTRING_MIN {
                 let at = self.order.partition_point(|known| known.len() >= form.len());
                 self.order.insert(at, form);
             }
@@ -278,10 +290,13 @@ impl Inner {
             Err(mpsc::error::TrySendError::Closed(_)) => false,
         });
         self.dropped += missed;
-        if self.ring.len() >= self.capacity {
-            self.ring.pop_front();
+        let size = record.to_string().len();
+        self.bytes += size;
+        self.ring.push_back((size, record));
+        while self.ring.len() > self.capacity || self.bytes > MAX_BYTES {
+            let Some((size, _)) = self.ring.pop_front() else { break };
+            self.bytes -= size;
         }
-        self.ring.push_back(record);
     }
 }
 
@@ -309,3 +324,4 @@ fn secret_kind(field: &str) -> Option<&'static str> {
 const SUBSTRING_MIN: usize = 6;
 const SHOWN_BYTES: usize = 64 * 1024;
 const MAX_LABELS: usize = 50_000;
+const MAX_BYTES: usize = 256 * 1024 * 1024;

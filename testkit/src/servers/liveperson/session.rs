@@ -235,7 +235,10 @@ fn publish(inner: &mut Inner, id: &str, body: &Value, t_ms: u64, conn: u64) -> A
     let user = inner.settings.user_pid.clone();
     let entry = store(inner, dialog, &user, event);
     let sequence = entry.get("sequence").and_then(Value::as_u64).unwrap_or(0);
-    let duplicate = !inner.message_ids.insert(id.to_owned());
+    let duplicate = inner.message_ids.contains(id);
+    if inner.message_ids.len() < MAX_IDS {
+        inner.message_ids.insert(id.to_owned());
+    }
     let (id, dialog) = (id.to_owned(), dialog.to_owned());
     let message = MessageSeen { id, t_ms, conn, dialog, sequence, duplicate };
     note(&mut inner.seen.messages, message);
@@ -283,5 +286,6 @@ fn file_url() -> Value {
 }
 
 const GENERIC: &str = ".ams.GenericSubscribe$Response";
+const MAX_IDS: usize = 100_000;
 const MAX_DIALOGS: usize = 1_000;
 const MAX_HISTORY: usize = 10_000;

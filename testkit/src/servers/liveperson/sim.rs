@@ -233,7 +233,12 @@ impl LivePersonSim {
         self.run(Command::ExpireSessions).await;
     }
 
-    /// Pushes `n` messages; see the README of the tool for the forms of `body`.
+    /// Pushes `n` messages to every live socket.
+    ///
+    /// A `body` with a `kind` is a whole frame; one with `type` and `body` becomes a notification;
+    /// anything else becomes a content event, made of `dialogId`, `message`, `originatorPId` and
+    /// `event` where they are given. Content events are numbered and kept, so that a later
+    /// `QueryMessages` finds those that nobody heard.
     pub async fn notify(&self, n: u32, body: Value) {
         self.run(Command::Notify { n, body }).await;
     }
