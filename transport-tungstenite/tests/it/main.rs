@@ -1,1 +1,4 @@
 //! Integration tests.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+mod connector;
