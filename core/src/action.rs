@@ -191,7 +191,7 @@ pub struct Actions {
 
 impl Actions {
     /// The most actions that one event leads to. The explorer proves it.
-    pub const CAPACITY: usize = 5;
+    pub const CAPACITY: usize = 4;
 
     pub(crate) const fn new() -> Self {
         let filler = Action::Close { conn: ConnId::new(0), code: None };

@@ -59,21 +59,22 @@ impl Machine {
     pub(super) fn tick_online(&mut self, turn: &mut Turn<'_>) {
         let now = self.now;
         let Phase::Online(online) = &mut self.phase else { return };
-        match online.tick(now) {
-            Verdicts::Alive => {}
-            Verdicts::Probe => turn.out.push(Action::SendPing { conn: self.conn }),
-            Verdicts::Dead(wait) => {
-                turn.close(self.conn, None);
-                self.leave_online(turn, Cause::Timeout(wait));
-                self.fail(turn, Cause::Timeout(wait), None);
-                return;
-            }
+        let verdict = online.tick(now);
+        if let Verdicts::Dead(wait) = verdict {
+            turn.close(self.conn, None);
+            self.leave_online(turn, Cause::Timeout(wait));
+            self.fail(turn, Cause::Timeout(wait), None);
+            return;
         }
         if online.retire.is_some_and(|at| at <= now) {
             turn.close(self.conn, Some(super::NORMAL));
             self.leave_online(turn, Cause::Replaced);
             self.fail(turn, Cause::Replaced, None);
             return;
+        }
+        match verdict {
+            Verdicts::Alive | Verdicts::Dead(_) => {}
+            Verdicts::Probe => turn.out.push(Action::SendPing { conn: self.conn }),
         }
         if online.stable_at.is_some_and(|at| at <= now) {
             online.stable_at = None;

@@ -180,6 +180,21 @@ fn a_connection_that_the_server_retires_is_replaced_in_time() {
 }
 
 #[test]
+fn a_connection_that_is_retired_when_a_probe_is_due_is_not_probed() {
+    let terms = Terms { retire: Some(secs(30)), ..Terms::default() };
+    let mut rig = Rig::online(&LIVEPERSON);
+    rig.event(0, Event::Announced { conn: conn(1), terms });
+    assert_eq!(
+        rig.tick(30_000),
+        [
+            Action::Close { conn: conn(1), code: Some(1000) },
+            Action::Notify(Notice::Offline { conn: conn(1), cause: Cause::Replaced }),
+            schedule(40_000, Cause::Replaced),
+        ]
+    );
+}
+
+#[test]
 fn without_a_keepalive_nothing_is_ever_due() {
     let policy = liveperson_with(|spec| {
         spec.keepalive = Keepalive::Off;
