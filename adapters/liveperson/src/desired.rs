@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use redial_core::{MessageId, Span, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::codec;
@@ -26,7 +27,7 @@ pub enum Command {
 }
 
 /// The state of an agent.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentState(Request);
 
 impl AgentState {
@@ -71,7 +72,7 @@ impl fmt::Debug for AgentState {
 }
 
 /// Something to be subscribed to.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Subscription(Request);
 
 impl Subscription {
@@ -309,7 +310,7 @@ impl Subscription {
 /// What a later process needs to go on: the desired state.
 ///
 /// It holds no credential and no token.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cursor {
     pub(crate) state: Option<AgentState>,
     pub(crate) subscriptions: Vec<Subscription>,

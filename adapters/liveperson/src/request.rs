@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::codec;
@@ -15,7 +16,7 @@ use crate::codec;
 /// the adapter when it writes the request, unless the body has them already. With a ready-made
 /// bearer there is no login: without
 /// [`Builder::user_id`](crate::Builder::user_id) the fields that name the agent are left out.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     pub(crate) name: Cow<'static, str>,
     pub(crate) body: Value,
@@ -26,7 +27,7 @@ pub struct Request {
 }
 
 /// What the adapter adds to a body when it writes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fill {
     Nothing,
     /// `agentUserId`.
