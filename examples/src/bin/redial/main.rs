@@ -1,2 +1,50 @@
-//! The tool.
-fn main() {}
+//! `redial`: see the library work, talk to a vendor from a terminal, and test clients against
+//! simulators. What it prints is a promise; `TOOL.md` has it.
+
+mod cli;
+mod connect;
+mod output;
+mod serve;
+mod tour;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::complain(&format!("no runtime: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Connect(args) => connect::run(args).await,
+            Command::Serve(args) => serve::run(args).await,
+            Command::Tour(args) => tour::run(args).await,
+            Command::Completions { shell } => cli::completions(shell),
+        }
+    });
+    // Reading stdin blocks a thread that nothing can wake; nobody waits for it.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            output::complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs go to stderr: warnings by default, `REDIAL_LOG` asks for more.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("REDIAL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,216 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::output::Failure;
+
+/// Keeps a vendor's WebSocket session alive, and shows it.
+#[derive(Parser)]
+#[command(name = "redial", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Holds a session with a vendor; JSON lines on stdin control it.
+    Connect(ConnectArgs),
+    /// Runs a vendor simulator.
+    Serve(ServeArgs),
+    /// Runs the main job on embedded simulators with injected faults.
+    Tour(TourArgs),
+    /// Prints a shell's completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct ConnectArgs {
+    #[command(subcommand)]
+    pub(crate) vendor: ConnectVendor,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConnectVendor {
+    /// LivePerson agent messaging.
+    Liveperson(Box<LivePersonArgs>),
+}
+
+/// What every vendor has.
+#[derive(Args, Clone)]
+pub(crate) struct CommonArgs {
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Divide every span of the policy by this.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) speed: u32,
+    /// Draw jitter from this seed.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Trust the certificates in this PEM file too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Go through this proxy (http://, socks5:// or socks5h://); may hold a password.
+    #[arg(long, value_name = "URL", env = "REDIAL_PROXY", hide_env_values = true)]
+    pub(crate) proxy: Option<String>,
+    /// Speak http and ws instead of https and wss.
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Use the policy in this TOML file instead of the vendor's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Write the flight recorder's log to this file; it holds no secrets and no bodies.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Keep a snapshot in this file (mode 0600), and go on from it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Print the envelope of every frame to stderr, without bodies.
+    #[arg(long)]
+    pub(crate) debug_frames: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct LivePersonArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// The account (site) number.
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: String,
+    /// The agent's login name.
+    #[arg(long, value_name = "U", env = "REDIAL_USERNAME")]
+    pub(crate) username: Option<String>,
+    /// The agent's password.
+    #[arg(long, value_name = "P", env = "REDIAL_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
+    /// The bot's application key, or its OAuth2 client id.
+    #[arg(long, value_name = "K", env = "REDIAL_APP_KEY", hide_env_values = true)]
+    pub(crate) app_key: Option<String>,
+    /// The bot's secret, or its OAuth2 client secret.
+    #[arg(long, value_name = "S", env = "REDIAL_CLIENT_SECRET", hide_env_values = true)]
+    pub(crate) secret: Option<String>,
+    /// The bot's access token; not needed with OAuth2 client credentials.
+    #[arg(long, value_name = "T", env = "REDIAL_ACCESS_TOKEN", hide_env_values = true)]
+    pub(crate) access_token: Option<String>,
+    /// The secret of the bot's access token; not needed with OAuth2 client credentials.
+    #[arg(long, value_name = "S", env = "REDIAL_ACCESS_TOKEN_SECRET", hide_env_values = true)]
+    pub(crate) access_token_secret: Option<String>,
+    /// A SAML assertion.
+    #[arg(long, value_name = "A", env = "REDIAL_ASSERTION", hide_env_values = true)]
+    pub(crate) assertion: Option<String>,
+    /// A ready-made bearer.
+    #[arg(long, value_name = "B", env = "REDIAL_TOKEN", hide_env_values = true)]
+    pub(crate) bearer: Option<String>,
+    /// The domain lookup's host.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) csds: Option<String>,
+    /// The service whose host is dialled, e.g. asyncMessagingEnt.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// Do not prolong the session over HTTP.
+    #[arg(long)]
+    pub(crate) no_refresh: bool,
+    /// A command that prints a fresh bearer when one is refused.
+    #[arg(long, value_name = "CMD", env = "REDIAL_TOKEN_COMMAND", hide_env_values = true)]
+    pub(crate) token_command: Option<String>,
+    /// Growing delays with a bound, as the vendor's documents ask for, instead of 10 s for ever.
+    #[arg(long, value_enum, default_value = "seed")]
+    pub(crate) backoff: BackoffKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum BackoffKind {
+    /// 10 s for ever.
+    Seed,
+    /// 5 s, a quarter more each time, 35 attempts.
+    Vendor,
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    #[command(subcommand)]
+    pub(crate) vendor: ServeVendor,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ServeVendor {
+    /// LivePerson agent messaging.
+    Liveperson(ServeLivePersonArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ServeLivePersonArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Where the control endpoint listens.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub(crate) control: std::net::SocketAddr,
+    /// Speak TLS, with an authority made for this run.
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Where the authority's certificate is written.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_out: Option<PathBuf>,
+    /// Seed of everything that looks random.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// What the domain lookup names instead of this server.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) advertise: Option<String>,
+    /// An option at the start, as the control command `set` takes it (KEY=JSON).
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct TourArgs {
+    /// The vendor; all of them by default.
+    #[arg(long)]
+    pub(crate) vendor: Option<TourVendor>,
+    /// Divide every span of the policies by this.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) speed: Option<u32>,
+    /// Draw jitter from this seed.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Break the client on purpose; the tour must notice.
+    #[arg(long, value_enum)]
+    pub(crate) sabotage: Option<Sabotage>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TourVendor {
+    /// LivePerson agent messaging.
+    Liveperson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Sabotage {
+    /// A dead token is used again.
+    NoRegenerate,
+    /// Attempts follow each other without delay.
+    NoDelay,
+    /// Nobody asks whether the peer lives.
+    NoPing,
+    /// Subscriptions are not made again.
+    NoResume,
+    /// The session counts as online before the vendor says so.
+    EarlyResume,
+}
+
+/// Prints a shell's completions.
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failure> {
+    clap_complete::generate(shell, &mut Cli::command(), "redial", &mut std::io::stdout());
+    Ok(ExitCode::SUCCESS)
+}

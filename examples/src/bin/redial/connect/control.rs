@@ -1,0 +1,188 @@
+//! What stdin says, and what items say to stdout.
+
+use std::collections::BTreeMap;
+
+use redial_core::{Fate, Item, Load, MessageId, Path, Refusal, Secret, Settled, TokenUse};
+use redial_tungstenite::Client;
+use serde_json::{Map, Value, json};
+
+use super::files::Files;
+use super::{Kinds, Vendor, fault_name};
+use crate::output::Failure;
+
+/// A session's console.
+pub(crate) struct Console {
+    kinds: Kinds,
+    /// The names that the user gave to messages, and whether their answers are wanted.
+    names: BTreeMap<MessageId, (Value, bool)>,
+    load: Load,
+}
+
+impl Console {
+    pub(crate) fn new(kinds: Kinds) -> Self {
+        Self { kinds, names: BTreeMap::new(), load: Load::default() }
+    }
+
+    /// Prints an item.
+    pub(crate) fn item<A: Vendor>(&mut self, item: Item<A>) {
+        match item {
+            Item::Notice(notice) => {
+                self.kinds.notice::<A>(&notice);
+                for fields in A::vendor_lines(&notice) {
+                    self.kinds.lines.line("vendor", fields);
+                }
+            }
+            Item::Message(message) => self.kinds.lines.line("message", A::message(&message)),
+            Item::Reply { id, reply } => self.reply::<A>(id, &reply),
+            Item::Fate(settled) => self.fate(settled),
+            Item::TokenNeeded { .. } => {
+                let text = "a token is needed: give one with update_token";
+                self.error("caller", text);
+            }
+            Item::Gap { closed } => {
+                let certainty = if closed { "none" } else { "possible" };
+                let fields = json!({ "certainty": certainty, "filled": closed });
+                self.kinds.lines.line("gap", fields);
+            }
+            Item::Problem(problem) => self.error(fault_name(problem.fault), problem.text),
+            Item::PeerReason { conn, text } => self.kinds.peer_reason(conn, text),
+        }
+    }
+
+    /// Obeys a line of stdin. One that is not understood gives an `error` and nothing else.
+    pub(crate) fn line<A: Vendor>(
+        &mut self,
+        client: &mut Client<A>,
+        files: &mut Files,
+        line: &str,
+    ) -> Result<(), Failure> {
+        if line.trim().is_empty() {
+            return Ok(());
+        }
+        let obeyed = match serde_json::from_str(line) {
+            Ok(Value::Object(order)) => self.obey(client, files, order),
+            Ok(_) => Err("a line is a JSON object".into()),
+            Err(_) => Err("a line is a JSON object: this is no JSON".into()),
+        };
+        match obeyed {
+            Ok(result) => result,
+            Err(text) => {
+                self.error("caller", &text);
+                Ok(())
+            }
+        }
+    }
+
+    /// Prints how much waits, when that has changed.
+    pub(crate) fn outbox(&mut self, load: Load) {
+        if load != self.load {
+            self.load = load;
+            let (queued, in_flight, bytes) = (load.queued, load.in_flight, load.bytes);
+            let fields = json!({ "queued": queued, "in_flight": in_flight, "bytes": bytes });
+            self.kinds.lines.line("outbox", fields);
+        }
+    }
+
+    fn obey<A: Vendor>(
+        &mut self,
+        client: &mut Client<A>,
+        files: &mut Files,
+        mut order: Map<String, Value>,
+    ) -> Result<Result<(), Failure>, String> {
+        for (key, wants_answer) in [("send", false), ("request", true)] {
+            if let Some(payload) = order.remove(key) {
+                return self.send(client, payload, order.remove("id"), wants_answer).map(Ok);
+            }
+        }
+        let Some(Value::String(name)) = order.get("cmd") else {
+            return Err("a line has \"send\", \"request\" or \"cmd\"".into());
+        };
+        match name.as_str() {
+            "shutdown" => client.shutdown(),
+            "recover" => client.recover(),
+            "connect" => client.connect(),
+            "network_changed" => client.network_changed(),
+            "reconnect" => client.reconnect(token_use(order.get("token"))?),
+            "update_token" => match order.get("token") {
+                Some(Value::String(token)) => client.update_token(Secret::new(token.as_str())),
+                _ => return Err("\"token\" is a string".into()),
+            },
+            "snapshot" => return self.snapshot(client, files).map(Ok),
+            "subscribe" | "revoke" => return Err(format!("{name}: not with this vendor")),
+            _ => return Err("unknown command".into()),
+        }
+        Ok(Ok(()))
+    }
+
+    fn snapshot<A: Vendor>(&mut self, client: &Client<A>, files: &mut Files) -> Result<(), String> {
+        match files.save(client) {
+            Ok(true) => {
+                self.kinds.lines.line("snapshot", json!({ "saved": true }));
+                Ok(())
+            }
+            Ok(false) => Err("snapshot: there is no --state FILE".into()),
+            Err(error) => Err(format!("snapshot: {error}")),
+        }
+    }
+
+    fn send<A: Vendor>(
+        &mut self,
+        client: &mut Client<A>,
+        payload: Value,
+        name: Option<Value>,
+        wants_answer: bool,
+    ) -> Result<(), String> {
+        let message = A::payload(payload)?;
+        match client.send(message) {
+            Ok(id) => {
+                let name = name.unwrap_or_else(|| id.get().to_string().into());
+                self.names.insert(id, (name, wants_answer));
+                Ok(())
+            }
+            Err(refused) => Err(match refused.why {
+                Refusal::Full => "not accepted: too much is waiting".into(),
+                Refusal::Stopped => "not accepted: the session has ended".into(),
+            }),
+        }
+    }
+
+    fn reply<A: Vendor>(&mut self, id: MessageId, reply: &A::Reply) {
+        if let Some((name, true)) = self.names.get(&id) {
+            let (status, body) = A::reply(reply);
+            let fields = json!({ "id": name, "status": status, "body": body, "via": "socket" });
+            self.kinds.lines.line("response", fields);
+        }
+    }
+
+    fn fate(&mut self, settled: Settled) {
+        let Some((name, _)) = self.names.remove(&settled.id) else { return };
+        let via = settled.path.map(|path| match path {
+            Path::Socket => "socket",
+            Path::Http => "rest",
+        });
+        let (fate, code) = match settled.fate {
+            Fate::Acked => ("acked", None),
+            Fate::Rejected(code) => ("rejected", Some(code)),
+            Fate::Expired => ("expired", None),
+            Fate::NotSent => ("not_sent", None),
+            Fate::Unknown => ("unknown", None),
+        };
+        let mut fields = json!({ "id": name, "fate": fate, "via": via, "tries": settled.tries });
+        if let Some(code) = code {
+            fields["code"] = code.into();
+        }
+        self.kinds.lines.line("fate", fields);
+    }
+
+    fn error(&self, fault: &str, text: &str) {
+        self.kinds.lines.line("error", json!({ "fault": fault, "text": text }));
+    }
+}
+
+fn token_use(value: Option<&Value>) -> Result<TokenUse, String> {
+    match value.map(Value::as_str) {
+        None | Some(Some("regenerate")) => Ok(TokenUse::Regenerate),
+        Some(Some("keep")) => Ok(TokenUse::Keep),
+        Some(_) => Err("\"token\" is \"keep\" or \"regenerate\"".into()),
+    }
+}

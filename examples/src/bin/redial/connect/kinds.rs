@@ -1,0 +1,167 @@
+//! Notices and causes in the words of the tool's contract.
+
+use redial_core::{
+    Adapter, Cause, ConnId, Continuity, Intent, Notice, Reason, StopReason, SuspendReason,
+    Timestamp, TokenUse, Wait,
+};
+use serde_json::{Value, json};
+
+use crate::output::Lines;
+
+/// Prints a session's notices.
+pub(crate) struct Kinds {
+    pub(crate) lines: Lines,
+    /// When the session was lost, in milliseconds since the start.
+    lost_at: Option<u64>,
+    /// What the peer wrote into its close frame.
+    peer_reason: Option<(ConnId, String)>,
+}
+
+impl Kinds {
+    pub(crate) fn new(lines: Lines) -> Self {
+        Self { lines, lost_at: None, peer_reason: None }
+    }
+
+    pub(crate) fn peer_reason(&mut self, conn: ConnId, text: String) {
+        self.peer_reason = Some((conn, text));
+    }
+
+    pub(crate) fn notice<A: Adapter>(&mut self, notice: &Notice) {
+        match *notice {
+            Notice::Authorizing { reason, .. } => {
+                self.lines.line("authorizing", json!({ "reason": reason_name(reason) }));
+            }
+            Notice::Token { token, expires_in } => {
+                let expires_in = expires_in.map(redial_core::Span::as_millis);
+                let fields = json!({ "id": token.get(), "expires_in_ms": expires_in });
+                self.lines.line("token", fields);
+            }
+            Notice::TokenFailed { cause, .. } => {
+                let fault = fault_of(cause);
+                let text = format!("the token could not be renewed: {}", cause_json::<A>(cause));
+                self.lines.line("error", json!({ "fault": fault, "text": text }));
+            }
+            Notice::Connecting { conn, intent, .. } => {
+                let intent = match intent {
+                    Intent::Resume => "resume",
+                    Intent::Restart => "restart",
+                };
+                self.lines.line("connecting", json!({ "conn": conn.get(), "intent": intent }));
+            }
+            Notice::Online { conn, continuity } => {
+                let after = self.lost_at.take().map_or(0, |at| self.lines.t_ms() - at);
+                let continuity = match continuity {
+                    Continuity::Fresh => "fresh",
+                    Continuity::Resumed => "resumed",
+                };
+                let fields =
+                    json!({ "conn": conn.get(), "continuity": continuity, "after_ms": after });
+                self.lines.line("online", fields);
+            }
+            Notice::Offline { conn, cause } => self.offline::<A>(conn, cause),
+            Notice::RetryScheduled { delay, attempt, token, cause, not_before, at } => {
+                let token = match token {
+                    TokenUse::Keep => "keep",
+                    TokenUse::Regenerate => "regenerate",
+                };
+                let mut fields = json!({
+                    "attempt": attempt, "delay_ms": delay.as_millis(), "token": token,
+                    "cause": cause_json::<A>(cause),
+                });
+                if let Some(earliest) = not_before {
+                    fields["not_before_ms"] = self.on_our_clock(at, earliest, delay).into();
+                }
+                self.lines.line("retry_scheduled", fields);
+            }
+            Notice::ResumeExpired => {
+                self.lines.line("vendor", json!({ "name": "resume_expired" }));
+            }
+            Notice::Suspended { reason } => {
+                let (reason, cause) = match reason {
+                    SuspendReason::AttemptsExhausted(cause) => ("attempts_exhausted", cause),
+                    SuspendReason::Policy(cause) => ("policy", cause),
+                };
+                let fields = json!({ "reason": reason, "cause": cause_json::<A>(cause) });
+                self.lines.line("suspended", fields);
+            }
+            Notice::Stopped { reason } => {
+                let fields = match reason {
+                    StopReason::Requested => json!({ "reason": "requested" }),
+                    StopReason::Policy(cause) => {
+                        json!({ "reason": "policy", "cause": cause_json::<A>(cause) })
+                    }
+                    StopReason::TokenRejected(cause) => {
+                        json!({ "reason": "token_rejected", "cause": cause_json::<A>(cause) })
+                    }
+                };
+                self.lines.line("stopped", fields);
+            }
+            _ => {}
+        }
+    }
+
+    fn offline<A: Adapter>(&mut self, conn: ConnId, cause: Cause) {
+        self.lost_at.get_or_insert(self.lines.t_ms());
+        let mut fields = json!({ "conn": conn.get(), "cause": cause_json::<A>(cause) });
+        if let Some((of, reason)) = self.peer_reason.take()
+            && of == conn
+        {
+            fields["reason"] = reason.into();
+        }
+        self.lines.line("offline", fields);
+    }
+
+    /// Turns an instant of the session's clock into milliseconds since the start.
+    fn on_our_clock(&self, at: Timestamp, instant: Timestamp, delay: redial_core::Span) -> u64 {
+        let end = self.lines.t_ms() + u64::from(delay.as_millis());
+        end - u64::from(at.since(instant).as_millis()).min(end)
+    }
+}
+
+/// Returns a cause as the contract writes it.
+pub(crate) fn cause_json<A: Adapter>(cause: Cause) -> Value {
+    match cause {
+        Cause::Close(code) => json!({ "close": code }),
+        Cause::Handshake(status) => json!({ "handshake": status }),
+        Cause::Http { step, status } => {
+            json!({ "http": { "step": A::step_name(step), "status": status } })
+        }
+        Cause::Refused(code) => json!({ "refused": A::refusal_name(code) }),
+        Cause::Timeout(wait) => json!({ "timeout": match wait {
+            Wait::Token => "token",
+            Wait::Connect => "connect",
+            Wait::Ready => "ready",
+            Wait::Pong => "pong",
+            Wait::Health => "health",
+        } }),
+        Cause::Network => json!("network"),
+        Cause::Replaced => json!("replaced"),
+        Cause::Requested => json!("requested"),
+        Cause::Overflow => json!("overflow"),
+        Cause::Held => json!("held"),
+    }
+}
+
+/// Returns whose fault a cause is, as far as it tells.
+pub(crate) fn fault_of(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Network | Cause::Timeout(_) => "network",
+        Cause::Requested => "caller",
+        Cause::Close(_)
+        | Cause::Handshake(_)
+        | Cause::Http { .. }
+        | Cause::Refused(_)
+        | Cause::Replaced
+        | Cause::Overflow
+        | Cause::Held => "vendor",
+    }
+}
+
+fn reason_name(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Start => "start",
+        Reason::Rejected => "rejected",
+        Reason::Expiring => "expiring",
+        Reason::Policy => "policy",
+    }
+}

@@ -1,0 +1,94 @@
+//! What is printed.
+
+use std::fmt;
+use std::io::Write as _;
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+
+/// Why a command failed. The text holds no secret.
+#[derive(Debug)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Prints lines with a kind and a time: as JSON, or for people.
+pub(crate) struct Lines {
+    json: bool,
+    start: Instant,
+}
+
+impl Lines {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json, start: Instant::now() }
+    }
+
+    /// Returns the milliseconds since the start.
+    pub(crate) fn t_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Prints a line. Where nobody reads any more, the line is lost.
+    pub(crate) fn line(&self, kind: &str, fields: Value) {
+        let t_ms = self.t_ms();
+        let text = if self.json {
+            let mut line = Map::new();
+            line.insert("t_ms".into(), t_ms.into());
+            line.insert("kind".into(), kind.into());
+            if let Value::Object(fields) = fields {
+                line.extend(fields);
+            }
+            Value::Object(line).to_string()
+        } else {
+            let seconds = t_ms as f64 / 1000.0;
+            format!("{seconds:9.3}  {kind:<16} {}", Plain(&fields))
+        };
+        say(&text);
+    }
+}
+
+/// Prints a line on stdout.
+pub(crate) fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// Prints a complaint on stderr.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "redial: {text}");
+}
+
+/// The fields of a line, for people.
+struct Plain<'a>(&'a Value);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Value::Object(fields) = self.0 else { return self.0.fmt(f) };
+        let shown = fields.iter().filter(|(_, value)| !value.is_null());
+        for (index, (key, value)) in shown.enumerate() {
+            if index > 0 {
+                f.write_str("  ")?;
+            }
+            match value {
+                Value::String(text) => write!(f, "{key}={}", visible(text))?,
+                value => write!(f, "{key}={}", visible(&value.to_string()))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keeps what a peer wrote from driving the terminal.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
