@@ -1,4 +1,5 @@
 //! Placeholder crate page.
 
+pub mod explorer;
 #[cfg(feature = "servers")]
 pub mod servers;

@@ -1,0 +1,316 @@
+//! All that a session can ever come to, under any policy.
+//!
+//! The explorer starts with a session that has not begun and delivers every event, fresh and
+//! stale, in time, late and with a clock that jumps, to every state that it finds, until it finds
+//! no new one. In each step it checks every [`Invariant`], and on the closed graph that no effort
+//! is repeated without time and that the session can always get online.
+//!
+//! ```
+//! use redial_core::{Policy, PolicySpec, Span};
+//! use redial_testkit::explorer::{Explorer, Extent, scaled_to_small};
+//!
+//! let policy = scaled_to_small(&Policy::new(PolicySpec {
+//!     floor: Span::from_secs(5),
+//!     keepalive: redial_core::Keepalive::Off,
+//!     backoff: redial_core::Backoff::fixed(Span::from_secs(5)),
+//!     ..PolicySpec::DEFAULT
+//! }));
+//! let report = Explorer::new(policy).extent(Extent::Plain).run();
+//! assert!(report.is_sound(), "{report}");
+//! ```
+//!
+//! Real spans make too many states, so the policy is scaled first; see [`scaled_to_small`].
+
+mod alphabet;
+mod checks;
+pub mod diagram;
+mod graph;
+mod invariant;
+mod matrix;
+mod report;
+mod scale;
+mod story;
+mod subject;
+mod witness;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use redial_core::{Event, Machine, Policy};
+
+pub use alphabet::{Alphabet, CONN, Extent, Moment, TOKEN};
+pub use invariant::{INVARIANTS, Invariant, Step, Twin};
+pub use matrix::Matrix;
+pub use report::{Report, Violation};
+pub use scale::{named_spans, scaled_to_small};
+pub use story::{Line, Story};
+pub use subject::{Output, Subject};
+pub use witness::{Link, Seen, Witness};
+
+use checks::is_effort;
+use graph::Graph;
+use story::{Origin, Trail};
+
+/// An exploration of all states under one policy.
+#[derive(Clone, Debug)]
+pub struct Explorer<S = Machine> {
+    policy: Policy,
+    start: S,
+    extent: Extent,
+    limit: usize,
+    first_only: bool,
+}
+
+impl Explorer<Machine> {
+    /// Explores the machine under `policy`, whose spans should be [small](scaled_to_small).
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self::of(policy, Machine::new())
+    }
+}
+
+impl<S: Subject> Explorer<S> {
+    /// Explores what `start` can come to.
+    #[must_use]
+    pub fn of(policy: Policy, start: S) -> Self {
+        Self { policy, start, extent: Extent::Full, limit: 1_000_000, first_only: false }
+    }
+
+    /// Sets how much may happen; everything unless told otherwise.
+    #[must_use]
+    pub fn extent(mut self, extent: Extent) -> Self {
+        self.extent = extent;
+        self
+    }
+
+    /// Sets the number of states after which it gives up; a million unless told otherwise.
+    #[must_use]
+    pub fn limit(mut self, states: usize) -> Self {
+        self.limit = states;
+        self
+    }
+
+    /// Ends with the first step that breaks an invariant.
+    #[must_use]
+    pub fn until_violation(mut self) -> Self {
+        self.first_only = true;
+        self
+    }
+
+    /// Explores.
+    #[must_use]
+    pub fn run(&self) -> Report {
+        let alphabet = Alphabet::new(&self.policy, self.extent);
+        let mut search = Search {
+            explorer: self,
+            alphabet: &alphabet,
+            nodes: Vec::new(),
+            origins: Vec::new(),
+            index: Index::default(),
+            report: Report::new(&self.policy),
+            graph: Graph::default(),
+            links: Vec::new(),
+        };
+        search.add(self.start.canonical(&self.policy), Witness::new(), Origin::START);
+        let mut at = 0;
+        while at < search.nodes.len() && search.nodes.len() <= self.limit {
+            search.expand(at);
+            if self.first_only && !search.report.violations.is_empty() {
+                break;
+            }
+            at += 1;
+        }
+        search.finish(at)
+    }
+}
+
+/// A state and what an onlooker knows of it.
+type Node<S> = (S, Witness);
+
+struct Search<'a, S> {
+    explorer: &'a Explorer<S>,
+    alphabet: &'a Alphabet,
+    nodes: Vec<Node<S>>,
+    origins: Vec<Origin>,
+    index: Index,
+    report: Report,
+    graph: Graph,
+    /// The links of the state that is being expanded.
+    links: Vec<graph::Link>,
+}
+
+/// What an event leads to that arrives at once.
+struct Outcome {
+    shown: Machine,
+    output: Output,
+}
+
+impl<S: Subject> Search<'_, S> {
+    fn expand(&mut self, at: usize) {
+        let (subject, seen) = self.nodes[at];
+        let before = subject.machine();
+        let due = subject.poll_timeout();
+        let alphabet = self.alphabet;
+        for (number, event) in alphabet.events().iter().enumerate() {
+            let mut at_once: Option<Outcome> = None;
+            for (moment_number, moment) in alphabet.moments(*event, due).enumerate() {
+                let cx = moment.cx;
+                let mut next = subject;
+                let output = next.handle(&self.explorer.policy, cx, *event);
+                let shown = next.machine();
+                let now = cx.now.max(before.now());
+                let mut seen_after = seen;
+                seen_after.see_event(&self.explorer.policy, &before, now, *event);
+                seen_after.see_actions(&output, shown.phase());
+                let first = cx.now == before.now();
+                let twin = at_once.as_ref().filter(|_| !first);
+                let step = Step {
+                    policy: &self.explorer.policy,
+                    before: &before,
+                    seen_before: &seen,
+                    cx,
+                    event: *event,
+                    actions: &output,
+                    after: &shown,
+                    timeout: next.poll_timeout(),
+                    seen: &seen_after,
+                    at_once: twin.map(|twin| Twin { actions: &twin.output, after: &twin.shown }),
+                };
+                let origin = Origin::new(at, number, moment_number);
+                self.judge(&step, origin);
+                self.report.count(&step);
+                // A clock that runs backwards was shown to be one that stands still.
+                if cx.now >= before.now() {
+                    let next = next.canonical(&self.explorer.policy);
+                    let to = self.add(next, seen_after.canonical(now), origin);
+                    let friendly = is_friendly(*event, first, due == Some(cx.now));
+                    let effort = output.iter().any(is_effort);
+                    self.links.push(graph::Link { to, still: first, friendly, effort });
+                }
+                if first {
+                    at_once = Some(Outcome { shown, output });
+                }
+            }
+        }
+        self.graph.add(&mut self.links);
+    }
+
+    fn judge(&mut self, step: &Step<'_>, origin: Origin) {
+        for invariant in &INVARIANTS {
+            if let Err(what) = (invariant.check)(step) {
+                let trail = Trail {
+                    policy: &self.explorer.policy,
+                    start: self.explorer.start,
+                    alphabet: self.alphabet,
+                    origins: &self.origins,
+                };
+                self.report.violate(invariant.name, what, || trail.story(origin));
+            }
+        }
+    }
+
+    /// Returns the number of the state, a new one if it has not been seen.
+    fn add(&mut self, subject: S, seen: Witness, origin: Origin) -> u32 {
+        let node = (subject, seen);
+        let nodes = &mut self.nodes;
+        let found = self.index.find_or_insert(&node, nodes);
+        if found as usize == nodes.len() {
+            nodes.push(node);
+            self.origins.push(origin);
+            self.report.reach(subject.machine().phase());
+        }
+        found
+    }
+
+    fn finish(mut self, expanded: usize) -> Report {
+        self.report.states = self.nodes.len();
+        self.report.closed = expanded == self.nodes.len();
+        let trail = Trail {
+            policy: &self.explorer.policy,
+            start: self.explorer.start,
+            alphabet: self.alphabet,
+            origins: &self.origins,
+        };
+        if self.report.closed {
+            let phase = |node: u32| *self.nodes[node as usize].0.machine().phase();
+            if let Some(node) = self.graph.tight_loop() {
+                let what = "attempts follow each other without time";
+                self.report.violate("no_tight_loop", what, || trail.to(node));
+            }
+            if let Some(node) = self.graph.never_online(phase) {
+                let what = "no friendly answer leads to a session that can be used";
+                self.report.violate("online_reachable", what, || trail.to(node));
+            }
+        }
+        if let Some((what, story)) =
+            graph::shrinking_wait(&self.explorer.policy, self.explorer.start)
+        {
+            self.report.violate("waits_grow", what, || story);
+        }
+        self.report
+    }
+}
+
+/// Finds a state by its hash; the states themselves are kept once.
+#[derive(Default)]
+struct Index {
+    hasher: RandomState,
+    places: HashMap<u64, u32, Plain>,
+}
+
+impl Index {
+    /// Returns the place of `node`, which is the next free one where it has not been seen.
+    fn find_or_insert<S: Subject>(&mut self, node: &Node<S>, nodes: &[Node<S>]) -> u32 {
+        let mut hash = self.hasher.hash_one(node);
+        loop {
+            let next = u32::try_from(nodes.len()).expect("fewer states than numbers");
+            let place = *self.places.entry(hash).or_insert(next);
+            if place == next || nodes[place as usize] == *node {
+                return place;
+            }
+            hash = hash.wrapping_add(1);
+        }
+    }
+}
+
+/// Takes a hash as it is.
+#[derive(Clone, Copy, Default)]
+struct Plain;
+
+impl BuildHasher for Plain {
+    type Hasher = PlainHasher;
+
+    fn build_hasher(&self) -> PlainHasher {
+        PlainHasher(0)
+    }
+}
+
+struct PlainHasher(u64);
+
+impl std::hash::Hasher for PlainHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("the keys are numbers");
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+/// Returns whether the event is what happens when everybody does what was asked.
+fn is_friendly(event: Event, at_once: bool, due: bool) -> bool {
+    match event {
+        Event::Tick => due,
+        Event::Connect | Event::Opened { .. } | Event::Dialing { .. } | Event::Ready { .. } => {
+            at_once
+        }
+        Event::TokenReady { resumable, expires_in, .. } => {
+            at_once && resumable && expires_in.is_none()
+        }
+        _ => false,
+    }
+}
