@@ -1,1 +1,13 @@
-//! Integration tests.
+//! Integration tests: bytes go into a session, bytes come out.
+
+mod bad_input;
+mod credentials;
+mod defects;
+mod laws;
+mod policy;
+mod recordings;
+mod requests;
+mod secrets;
+mod support;
+mod tokens;
+mod watch;
