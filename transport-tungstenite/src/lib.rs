@@ -60,3 +60,8 @@ pub use connector::{Connector, ConnectorBuilder, Deadlines, NetStream, Permit, S
 pub use error::{ClientError, ConnectorError, DialError, Stage};
 pub use governor::SharedGovernor;
 pub use spawn::{Delivery, Handle, Receipt, RequestError, Updates};
+
+/// The examples of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
