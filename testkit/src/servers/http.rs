@@ -73,6 +73,11 @@ async fn handle(
     };
     match hub.vendor.answer(&hub, &request, omit.as_deref()) {
         Answer::Reply(reply) => Ok(respond(&hub, reply, None)),
+        Answer::Lost => {
+            log_note(&hub, "answer lost, connection reset");
+            link.valve.kill(End::Reset);
+            pending().await
+        }
         Answer::Upgrade { conn, headers, then } => {
             let Some(on_upgrade) = on_upgrade else {
                 return Ok(respond(&hub, Reply::empty(400), None));

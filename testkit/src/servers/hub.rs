@@ -58,6 +58,8 @@ pub(crate) enum Answer {
         headers: Vec<(&'static str, String)>,
         then: Vec<Out>,
     },
+    /// Do what was asked and reset the connection: the answer is lost on its way.
+    Lost,
 }
 
 /// One vendor's behaviour. Everything is in memory, so nothing here waits.
@@ -72,6 +74,12 @@ pub(crate) trait Vendor: Send + Sync {
     fn answer(&self, hub: &Hub, request: &Request, omit: Option<&str>) -> Answer;
     /// Handles a message of a live socket.
     fn message(&self, hub: &Hub, socket: &SocketHandle, message: Message);
+    /// Learns that the text with this mark was written to a socket.
+    fn wrote(&self, _conn: u64, _mark: &str) {}
+    /// Tells whether pings are answered.
+    fn answers_pings(&self) -> bool {
+        true
+    }
     /// Forgets a socket.
     fn closed(&self, conn: u64);
     /// Gives the idle time after which a socket is closed, and the code.

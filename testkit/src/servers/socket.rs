@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -18,15 +16,20 @@ use super::fault::Silence;
 use super::frame::{self, Decoder, Message, Violation};
 use super::hub::Hub;
 use super::valve::{End, Link};
+use super::wire::show_binary;
 
 /// Something to be written to a client.
 #[derive(Clone, Debug)]
 pub(crate) enum Out {
     Text(String),
+    /// A text whose writing the vendor hears of, by this mark.
+    Marked(String, String),
     Binary(Bytes),
     Ping(Bytes),
     Raw(Bytes),
     Close(u16, String),
+    /// The end of the connection, without a close frame, after what was queued before.
+    Cut,
     /// Nothing; makes the socket look at its deadlines again.
     Wake,
 }
@@ -207,9 +210,11 @@ impl Socket {
             (_, Message::Close(..)) => self.state = State::Ending,
             (State::Open, Message::Ping(data)) => {
                 self.active = Instant::now();
-                self.frame(frame::PONG, &data, "pong", |record| {
-                    record.insert("data".into(), json!(String::from_utf8_lossy(&data)));
-                });
+                if self.hub.vendor.answers_pings() {
+                    self.frame(frame::PONG, &data, "pong", |record| {
+                        record.insert("data".into(), json!(String::from_utf8_lossy(&data)));
+                    });
+                }
                 self.hub.vendor.message(&self.hub, &self.handle, Message::Ping(data));
             }
             (State::Open, message) => {
@@ -232,6 +237,18 @@ impl Socket {
                 self.frame(frame::TEXT, text.as_bytes(), "text", |record| {
                     wire.show_text(record, &text);
                 });
+            }
+            Out::Marked(text, mark) => {
+                let heard = !self.handle.is_muted();
+                self.write(Out::Text(text));
+                if heard {
+                    self.hub.vendor.wrote(self.handle.conn, &mark);
+                    self.hub.wire.touch();
+                }
+            }
+            Out::Cut => {
+                self.cut(End::Fin);
+                self.state = State::Ending;
             }
             Out::Binary(data) => self.frame(frame::BINARY, &data, "binary", |record| {
                 show_binary(record, &data);
@@ -378,13 +395,6 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-fn show_binary(record: &mut Map<String, Value>, data: &[u8]) {
-    record.insert("bytes".into(), json!(data.len()));
-    let head = &data[..data.len().min(SHOWN_BINARY)];
-    record.insert("base64".into(), json!(STANDARD.encode(head)));
-}
-
 const QUEUE: usize = 16 * 1024;
 const MAX_OUTPUT: usize = 128 * 1024 * 1024;
-const SHOWN_BINARY: usize = 1024;
 const CLOSE_GRACE: Duration = Duration::from_secs(2);

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, watch};
@@ -300,6 +302,13 @@ impl Inner {
     }
 }
 
+/// Shows the beginning of a binary payload.
+pub(crate) fn show_binary(record: &mut Map<String, Value>, data: &[u8]) {
+    record.insert("bytes".into(), json!(data.len()));
+    let head = &data[..data.len().min(SHOWN_BINARY)];
+    record.insert("base64".into(), json!(STANDARD.encode(head)));
+}
+
 /// Names the label family of a field that carries a secret.
 fn secret_kind(field: &str) -> Option<&'static str> {
     Some(match field.to_ascii_lowercase().as_str() {
@@ -323,5 +332,6 @@ fn secret_kind(field: &str) -> Option<&'static str> {
 // must not blank that letter everywhere.
 const SUBSTRING_MIN: usize = 6;
 const SHOWN_BYTES: usize = 64 * 1024;
+const SHOWN_BINARY: usize = 1024;
 const MAX_LABELS: usize = 50_000;
 const MAX_BYTES: usize = 256 * 1024 * 1024;
