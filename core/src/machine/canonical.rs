@@ -4,7 +4,7 @@ use super::{Liveness, Machine, Online, Phase, Renewal, Resumable, Token};
 use crate::action::{Reason, StopReason};
 use crate::event::Terms;
 use crate::id::{ConnId, TokenId};
-use crate::policy::Policy;
+use crate::policy::{Keepalive, Pace, Policy};
 use crate::time::Timestamp;
 
 impl Machine {
@@ -71,7 +71,17 @@ impl Machine {
         self.now = Self::ORIGIN;
         self.not_before = at(self.not_before);
         self.pace = at(self.pace);
-        self.attempts = self.attempts.min(policy.spec().backoff.plateau());
+        // Whether there was an attempt at all is told apart by the announcement of a reconnect.
+        let plateau = policy.spec().backoff.plateau().max(2);
+        self.attempts = match self.phase {
+            Phase::Idle | Phase::Suspended(_) | Phase::Stopped(_) | Phase::Closing { .. } => 0,
+            // The attempt that follows is one more.
+            Phase::Waiting { .. } => self.attempts.min(plateau - 1),
+            Phase::Authorizing { .. }
+            | Phase::Connecting { .. }
+            | Phase::Starting { .. }
+            | Phase::Online(_) => self.attempts.min(plateau),
+        };
         self.rejections = match policy.spec().token.rejections {
             Some(most) => self.rejections.min(most),
             None => 0,
@@ -98,7 +108,7 @@ impl Machine {
             Phase::Starting { deadline, terms } => {
                 Phase::Starting { deadline: at(deadline), terms }
             }
-            Phase::Online(online) => Phase::Online(canonical_online(online, at)),
+            Phase::Online(online) => Phase::Online(canonical_online(online, now, at)),
             Phase::Closing { deadline } => Phase::Closing { deadline: at(deadline) },
             phase @ (Phase::Idle | Phase::Suspended(_) | Phase::Stopped(_)) => phase,
         };
@@ -106,14 +116,25 @@ impl Machine {
     }
 }
 
-fn canonical_online(online: Online, at: impl Fn(Timestamp) -> Timestamp + Copy) -> Online {
+fn canonical_online(
+    online: Online,
+    now: Timestamp,
+    at: impl Fn(Timestamp) -> Timestamp + Copy,
+) -> Online {
+    // A steady probe that is overdue by less than its interval still says where the grid stands.
+    let probe = |when: Timestamp| match online.keepalive {
+        Keepalive::Probe { interval, pace: Pace::Steady, .. } if when < now => {
+            Machine::ORIGIN.minus(now.since(when).min(interval))
+        }
+        Keepalive::Off | Keepalive::Probe { .. } | Keepalive::Listen { .. } => at(when),
+    };
     Online {
         keepalive: online.keepalive,
         liveness: match online.liveness {
             Liveness::Off => Liveness::Off,
-            Liveness::Quiet { probe_at } => Liveness::Quiet { probe_at: at(probe_at) },
+            Liveness::Quiet { probe_at } => Liveness::Quiet { probe_at: probe(probe_at) },
             Liveness::Probing { probe_at, deadline, missed } => {
-                Liveness::Probing { probe_at: at(probe_at), deadline: at(deadline), missed }
+                Liveness::Probing { probe_at: probe(probe_at), deadline: at(deadline), missed }
             }
             Liveness::Listening { deadline } => Liveness::Listening { deadline: at(deadline) },
         },

@@ -91,7 +91,8 @@ impl Machine {
         if let Verdict::Retry(recovery) = turn.policy.verdict(cause) {
             let known = self.token == Token::None(Reason::Rejected);
             let rejected = self.forget(cause, recovery) && !known;
-            if rejected && self.is_rejection_final(turn.policy) {
+            let waiting = matches!(self.phase, Phase::Waiting { .. });
+            if rejected && waiting && self.is_rejection_final(turn.policy) {
                 self.stop(turn, StopReason::TokenRejected(cause));
                 return;
             }
