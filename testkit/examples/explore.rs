@@ -1,6 +1,8 @@
 //! Explores the machine under several policies and prints what was found.
 //!
 //! `cargo run --release -p redial-testkit --example explore [-- plain|full [POLICY]]`
+//!
+//! With the name of one policy the diagram follows; `plain short` draws the README's.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
         let report = Explorer::new(scaled_to_small(&policy)).extent(extent).run();
         println!("== {name}, {extent:?}, {:?}\n{report}", begun.elapsed());
         if chosen.is_some() {
-            println!("{}", diagram::mermaid(&report));
+            println!("{}", diagram::block(&report));
         }
         sound &= report.is_sound();
     }

@@ -234,7 +234,7 @@ impl<S: Subject> Search<'_, S> {
         if self.report.closed {
             let phase = |node: u32| *self.nodes[node as usize].0.machine().phase();
             if let Some(node) = self.graph.tight_loop() {
-                let what = "attempts follow each other without time";
+                let what = "attempts follow each other without time from here on";
                 self.report.violate("no_tight_loop", what, || trail.to(node));
             }
             if let Some(node) = self.graph.never_online(phase) {

@@ -1,0 +1,93 @@
+//! The machine keeps every invariant in every state, under policies that differ in everything.
+
+use std::fs;
+use std::path::Path;
+
+use redial_core::{Actions, Machine, Policy};
+use redial_testkit::explorer::{Explorer, Extent, Report, diagram, scaled_to_small};
+
+use crate::policies::{EXPIRING, LIVEPERSON, RESUMING, SHORT};
+
+#[test]
+fn liveperson_is_sound_in_every_state() {
+    let report = explore("LivePerson", &scaled_to_small(&LIVEPERSON), Extent::Plain);
+    // Its seed never gives up, so nothing suspends the session.
+    assert_eq!(report.matrix.unreachable(), ["Suspended"]);
+    assert!(report.states > 5_000, "{}", report.states);
+}
+
+#[test]
+fn a_short_policy_is_sound_in_every_state_and_leads_to_each_phase() {
+    let report = explore("short", &SHORT, Extent::Full);
+    assert_eq!(report.matrix.unreachable(), Vec::<&str>::new());
+    for event in 0..redial_core::Event::NAMES.len() {
+        for phase in 0..redial_core::Phase::NAMES.len() {
+            assert!(report.matrix.delivered(event, phase) > 0);
+        }
+    }
+}
+
+#[test]
+fn a_session_that_is_resumed_with_tokens_that_serve_once_is_sound_in_every_state() {
+    explore("resuming", &RESUMING, Extent::Plain);
+}
+
+#[test]
+fn a_session_whose_tokens_expire_is_sound_in_every_state() {
+    explore("expiring", &EXPIRING, Extent::Plain);
+}
+
+#[test]
+fn the_capacity_of_actions_is_needed_and_is_enough() {
+    let report = Explorer::new(SHORT).extent(Extent::Plain).run();
+    assert_eq!(report.most_actions, Actions::CAPACITY);
+}
+
+#[test]
+fn an_exploration_without_end_is_cut_and_says_so() {
+    let report = Explorer::new(LIVEPERSON).limit(2_000).run();
+    assert!(!report.closed);
+    assert!(!report.is_sound());
+    assert!(report.to_string().contains("NOT closed"));
+}
+
+#[test]
+fn the_diagram_is_the_same_each_time_and_a_page_is_compared_with_it() {
+    let explore = || Explorer::new(SHORT).extent(Extent::Plain).run();
+    let (report, again) = (explore(), explore());
+    let drawn = diagram::mermaid(&report);
+    assert_eq!(drawn, diagram::mermaid(&again));
+    for line in ["[*] --> Idle", "Starting --> Online: Ready", "Suspended --> Connecting: Connect"]
+    {
+        assert!(drawn.contains(line), "{drawn}");
+    }
+    let page = format!("# Title\n\n{}\n\nMore.\n", diagram::block(&report));
+    assert_eq!(diagram::compare(&page, &report), Ok(()));
+    let outdated = page.replace("Starting --> Online", "Starting --> Idle");
+    assert!(diagram::compare(&outdated, &report).is_err());
+    assert!(diagram::compare("# Title\n", &report).is_err());
+}
+
+#[test]
+fn the_diagram_of_the_readme_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let Ok(page) = fs::read_to_string(path) else { return };
+    if page.contains(diagram::BEGIN) {
+        let report = Explorer::new(SHORT).extent(Extent::Plain).run();
+        diagram::compare(&page, &report).unwrap_or_else(|what| panic!("{what}"));
+    }
+}
+
+#[test]
+fn a_state_that_has_not_begun_is_canonical() {
+    let machine = Machine::new().canonical(&LIVEPERSON);
+    assert_eq!(machine, machine.canonical(&LIVEPERSON));
+}
+
+#[expect(clippy::print_stdout, reason = "the report is worth reading with --nocapture")]
+fn explore(name: &str, policy: &Policy, extent: Extent) -> Report {
+    let report = Explorer::new(*policy).extent(extent).run();
+    println!("== {name}, {extent:?}\n{report}");
+    assert!(report.is_sound(), "{report}");
+    report
+}
