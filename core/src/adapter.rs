@@ -126,6 +126,17 @@ pub trait Adapter: Sized {
     fn farewell(&mut self, io: &mut Io<'_, Self>) {
         let _ = io;
     }
+
+    /// Returns the reason that a driver writes into the close frame that ends the session.
+    fn close_reason(&self) -> &'static str {
+        ""
+    }
+
+    /// Returns whether the vendor's rate limit allows another message. An adapter that says no
+    /// has a timer, by [`Adapter::poll_timeout`], for the moment at which it says yes again.
+    fn can_transmit(&self) -> bool {
+        true
+    }
 }
 
 /// What is to be done about the token.

@@ -276,7 +276,7 @@ impl<A: Adapter> Driver<A> {
             let cx = Cx::new(self.clock.now(), self.entropy.next());
             let Some(transmit) = self.session.poll_transmit(cx) else { break };
             busy = true;
-            if let Err(read) = live.start_send(transmit) {
+            if let Err(read) = live.start_send(transmit, self.session.adapter().close_reason()) {
                 self.take_in(conn, read);
                 return true;
             }

@@ -156,7 +156,7 @@ impl<A: Adapter> Session<A> {
             if let Some(code) = self.farewell.take() {
                 return Some(Transmit::Close { code });
             }
-            if !self.is_online() {
+            if !self.is_online() || !self.adapter.can_transmit() {
                 return None;
             }
             let (id, message, tries) = self.ledger.next(cx.now)?;
@@ -164,6 +164,7 @@ impl<A: Adapter> Session<A> {
                 cx,
                 scope: Scope::Message(id),
                 conn: self.machine.live_conn(),
+                open: true,
                 online: true,
                 nonce: self.nonce,
                 queue: &mut self.queue,
@@ -342,6 +343,7 @@ impl<A: Adapter> Session<A> {
             cx,
             scope,
             conn: self.machine.live_conn(),
+            open: self.is_open(),
             online: self.is_online(),
             nonce: self.nonce,
             queue: &mut self.queue,
@@ -362,7 +364,18 @@ impl<A: Adapter> Session<A> {
 
     fn report(&mut self, fault: Fault, text: &'static str) {
         self.problems = self.problems.saturating_add(1);
-        self.items.push_back(Item::Problem(Problem { fault, text }));
+        // The word that the session has ended is the last one.
+        if !self.is_stopped() {
+            self.items.push_back(Item::Problem(Problem { fault, text }));
+        }
+    }
+
+    /// Returns whether there is a socket that takes frames.
+    const fn is_open(&self) -> bool {
+        matches!(
+            self.machine.phase(),
+            Phase::Starting { .. } | Phase::Online(_) | Phase::Closing { .. }
+        )
     }
 
     fn take_fates(&mut self) {

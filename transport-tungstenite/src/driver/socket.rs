@@ -70,7 +70,11 @@ impl Live {
         }
     }
 
-    pub(super) fn start_send(&mut self, transmit: Transmit) -> Result<(), Read> {
+    pub(super) fn start_send(
+        &mut self,
+        transmit: Transmit,
+        reason: &'static str,
+    ) -> Result<(), Read> {
         let message = match transmit {
             Transmit::Frame(Frame::Text(bytes)) => match Utf8Bytes::try_from(bytes) {
                 Ok(text) => Message::Text(text),
@@ -80,7 +84,7 @@ impl Live {
             Transmit::Frame(Frame::Binary(bytes)) => Message::Binary(bytes),
             Transmit::Frame(Frame::Ping(bytes)) => Message::Ping(bytes),
             Transmit::Frame(Frame::Pong(bytes)) => Message::Pong(bytes),
-            Transmit::Close { code } => Message::Close(Some(close_frame(code))),
+            Transmit::Close { code } => Message::Close(Some(close_frame(code, reason))),
         };
         self.socket.start_send_unpin(message).or_else(|error| match written(&error) {
             Write::Ended(read) => Err(read),
@@ -102,7 +106,7 @@ impl Live {
         let Some(code) = code else { return };
         let mut socket = self.socket;
         tokio::spawn(tokio::time::timeout(PARTING, async move {
-            if socket.close(Some(close_frame(code))).await.is_ok() {
+            if socket.close(Some(close_frame(code, ""))).await.is_ok() {
                 while let Some(Ok(_)) = socket.next().await {}
             }
         }));
@@ -146,11 +150,11 @@ fn written(error: &Error) -> Write {
     }
 }
 
-fn close_frame(code: u16) -> CloseFrame {
+fn close_frame(code: u16, reason: &'static str) -> CloseFrame {
     // A code that must not stand in a frame is answered with a plain goodbye.
     let code = CloseCode::from(code);
     let code = if code.is_allowed() { code } else { CloseCode::Normal };
-    CloseFrame { code, reason: Utf8Bytes::default() }
+    CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
 }
 
 /// The code of a close frame that has none.
