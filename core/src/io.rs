@@ -96,6 +96,8 @@ pub struct Io<'a, A: Adapter> {
     pub cx: Cx,
     pub(crate) scope: Scope,
     pub(crate) conn: Option<ConnId>,
+    /// Whether the connection takes frames.
+    pub(crate) open: bool,
     pub(crate) online: bool,
     pub(crate) nonce: u128,
     pub(crate) queue: &'a mut Queue<A>,
@@ -147,18 +149,18 @@ impl<A: Adapter> Io<'_, A> {
         WireIds::new(self.nonce)
     }
 
-    /// Sends a text frame on the socket that lives now. Without one nothing is sent.
+    /// Sends a text frame on the socket that is open now. Without one nothing is sent.
     pub fn text(&mut self, write: impl FnOnce(&mut BytesMut)) {
-        if self.conn.is_some() {
+        if self.open {
             write(&mut self.queue.arena);
             let bytes = self.queue.arena.split().freeze();
             self.queue.frames.push_back(Frame::Text(bytes));
         }
     }
 
-    /// Sends a ping on the socket that lives now.
+    /// Sends a ping on the socket that is open now.
     pub fn ping(&mut self) {
-        if self.conn.is_some() {
+        if self.open {
             self.queue.frames.push_back(Frame::Ping(Bytes::new()));
         }
     }

@@ -205,6 +205,20 @@ impl<P> Ledger<P> {
         });
     }
 
+    /// The process has ended, and with it all that was on its way. What was on its way over HTTP
+    /// is no matter of the session, so it goes again as its class allows.
+    pub fn interrupt(&mut self) {
+        self.cut();
+        self.settle_where(|entry| {
+            let State::Sent { .. } = entry.state else { return None };
+            if entry.class.cut == Cut::Report || entry.tries >= entry.class.tries {
+                return Some(Fate::Unknown);
+            }
+            entry.state = State::Queued;
+            None
+        });
+    }
+
     /// The session can be used again.
     pub fn online(&mut self, continuity: Continuity) {
         self.settle_where(|entry| {

@@ -15,7 +15,7 @@ use crate::cause::Cause;
 use crate::event::{Event, Evidence};
 use crate::http::{HttpResult, NoAnswer};
 use crate::id::{ConnId, HttpId, MessageId};
-use crate::io::{Exchange, Fault, Frame, Io, Problem, Queue, Scope};
+use crate::io::{Exchange, Frame, Io, Queue, Scope};
 use crate::ledger::{Bounds, Ledger, Load, Path, Refused};
 use crate::machine::{Machine, Phase};
 use crate::time::{Cx, Timestamp};
@@ -360,22 +360,6 @@ impl<A: Adapter> Session<A> {
         let token = exchange.token;
         self.call(cx, exchange.scope, |adapter, io| adapter.handle_http(exchange.step, answer, io));
         self.drain_with(cx, token);
-    }
-
-    fn report(&mut self, fault: Fault, text: &'static str) {
-        self.problems = self.problems.saturating_add(1);
-        // The word that the session has ended is the last one.
-        if !self.is_stopped() {
-            self.items.push_back(Item::Problem(Problem { fault, text }));
-        }
-    }
-
-    /// Returns whether there is a socket that takes frames.
-    const fn is_open(&self) -> bool {
-        matches!(
-            self.machine.phase(),
-            Phase::Starting { .. } | Phase::Online(_) | Phase::Closing { .. }
-        )
     }
 
     fn take_fates(&mut self) {

@@ -7,7 +7,7 @@ use crate::cause::Cause;
 use crate::event::{Continuity, Event, Evidence};
 use crate::handshake::Handshake;
 use crate::id::{ConnId, TokenId};
-use crate::io::{Exchange, Fault, Scope, Signal};
+use crate::io::{Exchange, Fault, Problem, Scope, Signal};
 use crate::machine::{Phase, Token};
 use crate::policy::{Intent, Recovery, TokenUse, Verdict};
 use crate::time::Cx;
@@ -30,7 +30,7 @@ impl<A: Adapter> Session<A> {
             self.bury(conn, event);
         }
         if let Some(token) = request.filter(|token| !self.machine.is_token_pending(*token)) {
-            self.authorizing = None;
+            self.give_up_token(event);
             self.abort_where(|scope| scope == Scope::Token(token));
         }
         if let Event::TokenReady { .. } | Event::TokenOffered { .. } = event {
@@ -58,6 +58,10 @@ impl<A: Adapter> Session<A> {
     }
 
     fn heed(&mut self, cx: Cx, signal: Signal<A>, token: Option<TokenId>) {
+        // The word that the session has ended is the last one.
+        if self.is_stopped() {
+            return;
+        }
         match signal {
             Signal::Http { scope, step, within, request } => {
                 if !self.is_alive(scope) {
@@ -123,7 +127,8 @@ impl<A: Adapter> Session<A> {
 
     /// Hands a message on, or keeps it until the session is online.
     fn deliver(&mut self, cx: Cx, message: A::Message) {
-        if !matches!(self.machine.phase(), Phase::Starting { .. }) {
+        let early = matches!(self.machine.phase(), Phase::Starting { .. });
+        if !early && self.held.is_empty() {
             self.items.push_back(Item::Message(message));
         } else if self.held.len() < Self::HELD_MAX {
             self.held.push_back(message);
@@ -214,6 +219,18 @@ impl<A: Adapter> Session<A> {
         self.effects.push_back(Effect::Dial { conn, handshake });
     }
 
+    /// A token request has ended. Where it brought nothing and says nothing new, the next one is
+    /// told what this one was told.
+    fn give_up_token(&mut self, event: Event) {
+        let authorizing = self.authorizing.take();
+        let brought = matches!(event, Event::TokenReady { .. } | Event::TokenOffered { .. });
+        if let Some(Authorize::Regenerate { cause, .. }) = authorizing
+            && !brought
+        {
+            self.last_cause = self.last_cause.or(cause);
+        }
+    }
+
     /// A connection is gone, and everything that belonged to it goes too.
     fn bury(&mut self, conn: ConnId, event: Event) {
         let cause = match event {
@@ -241,10 +258,27 @@ impl<A: Adapter> Session<A> {
         }
     }
 
+    /// Returns whether there is a socket that takes frames.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(
+            self.machine.phase(),
+            Phase::Starting { .. } | Phase::Online(_) | Phase::Closing { .. }
+        )
+    }
+
     fn held_token(&self) -> Option<TokenId> {
         match self.machine.token() {
             Token::Held { token, .. } => Some(token),
             Token::None(_) => None,
+        }
+    }
+
+    /// Counts a problem and tells it.
+    pub(super) fn report(&mut self, fault: Fault, text: &'static str) {
+        self.problems = self.problems.saturating_add(1);
+        // The word that the session has ended is the last one.
+        if !self.is_stopped() {
+            self.items.push_back(Item::Problem(Problem { fault, text }));
         }
     }
 

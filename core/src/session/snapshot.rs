@@ -59,7 +59,7 @@ impl<A: Adapter> Session<A> {
         adapter.restore(saved.cursor);
         let machine = saved.machine.restore(adapter.policy(), now);
         let mut ledger = saved.ledger;
-        ledger.cut();
+        ledger.interrupt();
         let mut session = Self::assemble(adapter, machine, ledger, saved.nonce);
         session.take_fates();
         session
