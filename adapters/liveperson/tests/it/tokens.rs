@@ -152,7 +152,12 @@ fn a_token_source_that_has_none_is_asked_again_after_the_delay() {
     world.lose(Cause::Close(4407));
     world.run(10_000);
     let asked = |world: &World| {
-        world.items.iter().filter(|(_, item)| matches!(item, Item::TokenNeeded { .. })).count()
+        // Each time it is told which token was refused, and why.
+        let why = Some(Cause::Close(4407));
+        let items = world.items.iter().filter(|(_, item)| {
+            matches!(item, Item::TokenNeeded { rejected: Some(_), cause, .. } if *cause == why)
+        });
+        items.count()
     };
     assert_eq!(asked(&world), 1);
     world.input(Input::TokenUnavailable { cause: Cause::Network, retry_after: None });
