@@ -3,3 +3,4 @@
 pub mod explorer;
 #[cfg(feature = "servers")]
 pub mod servers;
+pub mod world;

@@ -5,6 +5,7 @@ mod faults;
 mod faulty;
 mod histories;
 mod policies;
+mod world;
 
 #[cfg(feature = "servers")]
 mod liveperson_sim;
