@@ -7,6 +7,7 @@ mod types;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use perform::abort;
 pub use snapshot::Snapshot;
 pub use types::{Effect, Input, Item, Transmit};
 
@@ -140,7 +141,8 @@ impl<A: Adapter> Session<A> {
     }
 
     /// Returns the next thing to do that does not wait for the socket or the application. It may
-    /// change after every [`Session::handle`].
+    /// change after every [`Session::handle`], and after [`Session::poll_transmit`]: a message
+    /// that goes over HTTP leaves here.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
@@ -149,6 +151,9 @@ impl<A: Adapter> Session<A> {
     /// leave the ledger here. It may change after every [`Session::handle`] and
     /// [`Session::send`].
     pub fn poll_transmit(&mut self, cx: Cx) -> Option<Transmit> {
+        if self.has_said_goodbye() {
+            self.queue.frames.clear();
+        }
         loop {
             if let Some(frame) = self.queue.frames.pop_front() {
                 return Some(Transmit::Frame(frame));
@@ -160,6 +165,7 @@ impl<A: Adapter> Session<A> {
                 return None;
             }
             let (id, message, tries) = self.ledger.next(cx.now)?;
+            abort(&mut self.exchanges, &mut self.effects, |scope| scope == Scope::Message(id));
             let mut io = Io {
                 cx,
                 scope: Scope::Message(id),
@@ -370,17 +376,6 @@ impl<A: Adapter> Session<A> {
             }
             self.items.push_back(Item::Fate(settled));
         }
-    }
-
-    fn abort_where(&mut self, dead: impl Fn(Scope) -> bool) {
-        let Self { exchanges, effects, .. } = self;
-        exchanges.retain(|exchange| {
-            let dead = dead(exchange.scope);
-            if dead {
-                effects.push_back(Effect::Abort { id: exchange.id });
-            }
-            !dead
-        });
     }
 }
 

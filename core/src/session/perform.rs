@@ -1,5 +1,8 @@
 //! Turning actions into effects, and signals into events.
 
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
 use super::{Effect, Item, Session};
 use crate::action::{Action, Notice, Reason};
 use crate::adapter::{Adapter, Authorize};
@@ -273,6 +276,11 @@ impl<A: Adapter> Session<A> {
         }
     }
 
+    /// Returns whether the close frame that ends the session has been written: nothing follows it.
+    pub(super) const fn has_said_goodbye(&self) -> bool {
+        matches!(self.machine.phase(), Phase::Closing { .. }) && self.farewell.is_none()
+    }
+
     /// Counts a problem and tells it.
     pub(super) fn report(&mut self, fault: Fault, text: &'static str) {
         self.problems = self.problems.saturating_add(1);
@@ -282,9 +290,28 @@ impl<A: Adapter> Session<A> {
         }
     }
 
+    pub(super) fn abort_where(&mut self, dead: impl Fn(Scope) -> bool) {
+        abort(&mut self.exchanges, &mut self.effects, dead);
+    }
+
     fn notify(&mut self, notice: Notice) {
         self.items.push_back(Item::Notice(notice));
     }
+}
+
+/// Drops the exchanges of dead scopes.
+pub(super) fn abort<S>(
+    exchanges: &mut Vec<Exchange<S>>,
+    effects: &mut VecDeque<Effect>,
+    dead: impl Fn(Scope) -> bool,
+) {
+    exchanges.retain(|exchange| {
+        let dead = dead(exchange.scope);
+        if dead {
+            effects.push_back(Effect::Abort { id: exchange.id });
+        }
+        !dead
+    });
 }
 
 /// The close code for a peer that sends more than it may.

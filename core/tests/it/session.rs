@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use redial_core::{
-    Bounds, Cause, ConnId, Frame, HttpId, Input, Machine, Problem, Refusal, Secret, Session, Span,
-    Timestamp,
+    Bounds, Cause, Class, ConnId, Frame, HttpId, Input, Machine, Problem, Refusal, Secret, Session,
+    Span, Timestamp,
 };
 
-use crate::fake::{Fake, Loop, NONCE, OVER_HTTP, POLICY, REPORTED, RESENT, Tokens};
+use crate::fake::{Fake, Loop, NONCE, OVER_HTTP, Out, POLICY, REPORTED, RESENT, Tokens};
 
 #[test]
 fn a_session_begins_in_order() {
@@ -243,7 +243,9 @@ fn a_farewell_is_the_last_thing_written() {
     it.input(Input::Shutdown);
     let expected = ["> text", "> close 1000", "offline Requested"];
     assert_eq!(it.take(), expected);
-    // Nobody answers.
+    // Whatever the server says, and nobody answers.
+    it.frame("text");
+    it.input(Input::Command("text"));
     it.run_until(5_000);
     assert_eq!(it.take(), ["drop 1 None", "fate 1 NotSent", "stopped"]);
 }
@@ -411,6 +413,20 @@ fn a_message_over_http_outlives_the_connection() {
     assert_eq!(it.take(), ["http send"]);
     it.answer(200, None);
     assert_eq!(it.take(), ["> 2 0", "reply 1 done", "fate 1 Acked"]);
+}
+
+#[test]
+fn a_message_has_one_exchange_at_a_time() {
+    let mut it = Loop::online();
+    let class = Class { within: Span::from_secs(2), ..OVER_HTTP.class };
+    it.send(Out { class, ..OVER_HTTP });
+    it.take();
+    it.run_until(2_000);
+    assert_eq!(it.take(), ["abort", "http send"]);
+    it.run_until(4_000);
+    assert_eq!(it.take(), ["abort", "http send"]);
+    it.run_until(6_000);
+    assert_eq!(it.take(), ["abort", "fate 1 Unknown"]);
 }
 
 #[test]
