@@ -164,6 +164,12 @@ impl Builder {
         self
     }
 
+    /// Lets the answer of a domain lookup serve this long; 60 s by default.
+    pub const fn lookup_cache(mut self, span: Span) -> Self {
+        self.cache = span;
+        self
+    }
+
     /// Lets a request wait this long for the session to be online; 60 s by default.
     pub const fn request_ttl(mut self, span: Span) -> Self {
         self.ttl = span;
@@ -172,7 +178,8 @@ impl Builder {
 
     /// Says whether the application answers
     /// [`Item::TokenNeeded`](redial_core::Item::TokenNeeded): it is asked when a ready-made
-    /// bearer must be replaced. Credentials that log in need no such source.
+    /// bearer must be replaced. Where it has not answered within the policy's time for a token, it
+    /// is asked again after the policy's delay. Credentials that log in need no such source.
     pub const fn token_source(mut self, answers: bool) -> Self {
         self.token_source = answers;
         self

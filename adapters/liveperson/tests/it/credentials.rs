@@ -82,6 +82,17 @@ fn the_lookup_holds_for_sixty_seconds() {
 }
 
 #[test]
+fn how_long_a_lookup_holds_can_be_said() {
+    let builder = LivePerson::builder(ACCOUNT, password()).lookup_cache(Span::from_secs(5));
+    let mut world = World::new(builder);
+    world.connect();
+    world.take_wire();
+    world.lose(Cause::Close(4401));
+    world.run(10_000);
+    assert_eq!(names(&world.take_wire()), [(10_000, "csds")]);
+}
+
+#[test]
 fn both_forms_of_the_lookup_are_read_and_the_service_is_chosen() {
     let entry = |service: &str, host: &str| json!({ "service": service, "baseURI": host });
     let login = entry("agentVep", "login.test");
