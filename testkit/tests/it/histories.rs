@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, proptest,
+};
 use proptest::test_runner::TestRunner;
 use redial_core::{
     Action, Cause, ConnId, Continuity, Cx, Event, Evidence, Liveness, Machine, Phase, Policy,
@@ -48,6 +50,51 @@ proptest! {
             prop_assert_eq!(names(&actions), names(&expected), "{:?}", event);
             prop_assert_eq!(canonical.canonical(&policy), real.canonical(&policy), "{:?}", event);
         }
+    }
+
+    /// A session that another process restores, whatever was under way, waits for the floors and
+    /// gets online again; one that is over stays over.
+    #[test]
+    fn a_restored_session_gets_online_again(
+        moves in moves(40),
+        policy in prop::sample::select(vec![LIVEPERSON, SHORT, RESUMING, EXPIRING]),
+        gap in 0_u32..100_000,
+    ) {
+        let mut machine = Machine::new();
+        let mut now = Timestamp::from_millis(1_000_000);
+        for step in moves {
+            now = now + time(step, &machine, now);
+            let spans = |at: u8| span(&policy, at);
+            let event = event(step, &machine, spans);
+            machine.handle(&policy, Cx::new(now, step.entropy), event);
+        }
+        let floors = machine.not_before().max(machine.pace());
+        now = now + Span::from_millis(gap);
+        let mut machine = machine.restore(&policy, now);
+        let over = matches!(machine.phase(), Phase::Stopped(_));
+        let asleep = matches!(machine.phase(), Phase::Idle | Phase::Suspended(_));
+        prop_assert_eq!(machine.live_conn(), None);
+        prop_assert_eq!(machine.pending_token(), None);
+        let waits = matches!(machine.phase(), Phase::Waiting { .. });
+        prop_assert!(over || asleep || waits);
+        machine.handle(&policy, Cx::new(now, 0), Event::Connect);
+        for _ in 0..12 {
+            if let Some(token) = machine.pending_token() {
+                prop_assert!(now >= floors, "an attempt before the floors have passed");
+                let ready = Event::TokenReady { token, expires_in: None, resumable: true };
+                machine.handle(&policy, Cx::new(now, 0), ready);
+            } else if let Some(conn) = machine.live_conn() {
+                machine.handle(&policy, Cx::new(now, 0), Event::Opened { conn });
+                let ready = Event::Ready { conn, continuity: Continuity::Fresh };
+                machine.handle(&policy, Cx::new(now, 0), ready);
+            }
+            if matches!(machine.phase(), Phase::Online(_)) {
+                break;
+            }
+            now = machine.poll_timeout().map_or(now, |due| due.max(now));
+            machine.handle(&policy, Cx::new(now, 0), Event::Tick);
+        }
+        prop_assert_eq!(machine.phase().name(), if over { "Stopped" } else { "Online" });
     }
 
     /// No history, however odd, makes a machine panic or overflow.
