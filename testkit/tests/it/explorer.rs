@@ -71,11 +71,10 @@ fn the_diagram_is_the_same_each_time_and_a_page_is_compared_with_it() {
 #[test]
 fn the_diagram_of_the_readme_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    // The crate alone, outside its repository, has no such page.
     let Ok(page) = fs::read_to_string(path) else { return };
-    if page.contains(diagram::BEGIN) {
-        let report = Explorer::new(SHORT).extent(Extent::Plain).run();
-        diagram::compare(&page, &report).unwrap_or_else(|what| panic!("{what}"));
-    }
+    let report = Explorer::new(SHORT).extent(Extent::Plain).run();
+    diagram::compare(&page, &report).unwrap_or_else(|what| panic!("{what}"));
 }
 
 #[test]
