@@ -116,7 +116,9 @@ impl<A: Adapter> Driver<A> {
         }
         self.publish(cx);
         busy |= self.perform_effects();
-        busy | self.poll_write(task)
+        busy |= self.poll_write(task);
+        // A message that goes over HTTP leaves the ledger as an effect.
+        busy | self.session.has_effects()
     }
 
     fn poll_exchanges(&mut self, task: &mut Context<'_>) -> bool {
