@@ -8,6 +8,7 @@ mod command;
 mod control;
 mod fault;
 pub mod frame;
+pub mod genesys;
 mod http;
 mod hub;
 mod listener;
