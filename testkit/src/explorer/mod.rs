@@ -36,7 +36,7 @@ mod witness;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-use redial_core::{Event, Machine, Policy};
+use redial_core::{Cause, Cx, Event, Machine, Policy, PolicySpec, Span, Timestamp, Verdict};
 
 pub use alphabet::{Alphabet, CONN, Extent, Moment, TOKEN};
 pub use invariant::{INVARIANTS, Invariant, Step, Twin};
@@ -55,7 +55,7 @@ use story::{Origin, Trail};
 #[derive(Clone, Debug)]
 pub struct Explorer<S = Machine> {
     policy: Policy,
-    start: S,
+    starts: Vec<S>,
     extent: Extent,
     limit: usize,
     first_only: bool,
@@ -63,9 +63,12 @@ pub struct Explorer<S = Machine> {
 
 impl Explorer<Machine> {
     /// Explores the machine under `policy`, whose spans should be [small](scaled_to_small).
+    ///
+    /// It starts anew, and also as a snapshot may have left it: suspended. A policy that never
+    /// suspends must know what to do about that, too.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self::of(policy, Machine::new())
+        Self::of(policy, Machine::new()).also(suspended(&policy))
     }
 }
 
@@ -73,7 +76,20 @@ impl<S: Subject> Explorer<S> {
     /// Explores what `start` can come to.
     #[must_use]
     pub fn of(policy: Policy, start: S) -> Self {
-        Self { policy, start, extent: Extent::Full, limit: 1_000_000, first_only: false }
+        Self {
+            policy,
+            starts: vec![start],
+            extent: Extent::Full,
+            limit: 1_000_000,
+            first_only: false,
+        }
+    }
+
+    /// Explores what `start` can come to as well.
+    #[must_use]
+    pub fn also(mut self, start: S) -> Self {
+        self.starts.push(start);
+        self
     }
 
     /// Sets how much may happen; everything unless told otherwise.
@@ -111,7 +127,9 @@ impl<S: Subject> Explorer<S> {
             graph: Graph::default(),
             links: Vec::new(),
         };
-        search.add(self.start.canonical(&self.policy), Witness::new(), Origin::START);
+        for (number, start) in self.starts.iter().enumerate() {
+            search.add(start.canonical(&self.policy), Witness::new(), Origin::start(number));
+        }
         let mut at = 0;
         while at < search.nodes.len() && search.nodes.len() <= self.limit {
             search.expand(at);
@@ -122,6 +140,22 @@ impl<S: Subject> Explorer<S> {
         }
         search.finish(at)
     }
+}
+
+/// Returns a machine that a snapshot left suspended, for whatever policy saved it.
+fn suspended(policy: &Policy) -> Machine {
+    let before = Policy::new(PolicySpec {
+        otherwise: Verdict::Suspend,
+        floor: Span::from_millis(1),
+        ..PolicySpec::DEFAULT
+    });
+    let mut machine = Machine::new();
+    let cx = Cx::new(Timestamp::ZERO, 0);
+    machine.handle(&before, cx, Event::Connect);
+    let token = machine.newest_token();
+    let failed = Event::TokenFailed { token, cause: Cause::Network, retry_after: None };
+    machine.handle(&before, cx, failed);
+    machine.restore(policy, Timestamp::from_millis(1))
 }
 
 /// A state and what an onlooker knows of it.
@@ -200,7 +234,7 @@ impl<S: Subject> Search<'_, S> {
             if let Err(what) = (invariant.check)(step) {
                 let trail = Trail {
                     policy: &self.explorer.policy,
-                    start: self.explorer.start,
+                    starts: &self.explorer.starts,
                     alphabet: self.alphabet,
                     origins: &self.origins,
                 };
@@ -227,7 +261,7 @@ impl<S: Subject> Search<'_, S> {
         self.report.closed = expanded == self.nodes.len();
         let trail = Trail {
             policy: &self.explorer.policy,
-            start: self.explorer.start,
+            starts: &self.explorer.starts,
             alphabet: self.alphabet,
             origins: &self.origins,
         };
@@ -242,9 +276,8 @@ impl<S: Subject> Search<'_, S> {
                 self.report.violate("online_reachable", what, || trail.to(node));
             }
         }
-        if let Some((what, story)) =
-            graph::shrinking_wait(&self.explorer.policy, self.explorer.start)
-        {
+        let start = self.explorer.starts[0];
+        if let Some((what, story)) = graph::shrinking_wait(&self.explorer.policy, start) {
             self.report.violate("waits_grow", what, || story);
         }
         self.report

@@ -66,7 +66,11 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) const START: Self = Self { parent: u32::MAX, event: 0, moment: 0 };
+    /// The start with this number.
+    pub(super) fn start(number: usize) -> Self {
+        let event = u16::try_from(number).expect("fewer starts than numbers");
+        Self { parent: NOWHERE, event, moment: 0 }
+    }
 
     pub(super) fn new(parent: usize, event: usize, moment: usize) -> Self {
         Self {
@@ -80,7 +84,7 @@ impl Origin {
 /// What a story is told from.
 pub(super) struct Trail<'a, S> {
     pub(super) policy: &'a Policy,
-    pub(super) start: S,
+    pub(super) starts: &'a [S],
     pub(super) alphabet: &'a Alphabet,
     pub(super) origins: &'a [Origin],
 }
@@ -97,10 +101,11 @@ impl<S: Subject> Trail<'_, S> {
     /// the time and the names that a real session has.
     pub(super) fn story(&self, last: Origin) -> Story {
         let mut way = vec![last];
-        while let Some(origin) = way.last().filter(|origin| origin.parent != Origin::START.parent) {
+        while let Some(origin) = way.last().filter(|origin| origin.parent != NOWHERE) {
             way.push(self.origins[origin.parent as usize]);
         }
-        let (mut subject, mut now) = (self.start, 1_u64);
+        let first = way.last().map_or(0, |origin| usize::from(origin.event));
+        let (mut subject, mut now) = (self.starts[first], 1_u64);
         let mut story = Story::default();
         for origin in way.iter().rev().skip(1) {
             let canonical = subject.canonical(self.policy);
@@ -122,6 +127,9 @@ impl<S: Subject> Trail<'_, S> {
         story
     }
 }
+
+/// The parent of a start.
+const NOWHERE: u32 = u32::MAX;
 
 /// Returns the event of a canonical session with the names that `machine` has given.
 fn renamed(event: Event, machine: &Machine) -> Event {

@@ -11,8 +11,8 @@ use crate::policies::{EXPIRING, LIVEPERSON, RESUMING, SHORT};
 #[test]
 fn liveperson_is_sound_in_every_state() {
     let report = explore("LivePerson", &scaled_to_small(&LIVEPERSON), Extent::Plain);
-    // Its seed never gives up, so nothing suspends the session.
-    assert_eq!(report.matrix.unreachable(), ["Suspended"]);
+    // Its seed never gives up; a snapshot that another policy left suspended is explored as well.
+    assert_eq!(report.matrix.unreachable(), Vec::<&str>::new());
     assert!(report.states > 5_000, "{}", report.states);
 }
 

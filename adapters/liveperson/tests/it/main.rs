@@ -3,6 +3,7 @@
 mod bad_input;
 mod credentials;
 mod defects;
+mod explored;
 mod laws;
 mod policy;
 mod recordings;
