@@ -82,11 +82,13 @@ impl<A: Adapter> Driver<A> {
     /// Goes on until there is an item for the application, or nothing to do.
     pub(crate) fn poll_item(&mut self, task: &mut Context<'_>) -> Poll<Option<Item<A>>> {
         for _ in 0..ROUNDS {
-            let busy = self.round(task);
+            let mut busy = self.round(task);
             while let Some(item) = self.session.poll_item() {
                 if let Some(item) = self.intercept(item) {
                     return Poll::Ready(Some(item));
                 }
+                // A token source was asked, and nobody has polled its answer yet.
+                busy = true;
             }
             if self.session.is_stopped() && !self.session.has_effects() {
                 return Poll::Ready(None);
