@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::output::Failure;
+use crate::output::{self, Failure};
 
 /// Keeps a vendor's WebSocket session alive, and shows it.
 #[derive(Parser)]
@@ -13,6 +14,42 @@ use crate::output::Failure;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Reads the command line, and what of it was typed. Wrong usage ends the process.
+    pub(crate) fn read() -> (Self, Typed) {
+        let mut matches = Self::command().get_matches();
+        let typed = Typed::of(&matches);
+        match Self::from_arg_matches_mut(&mut matches) {
+            Ok(cli) => (cli, typed),
+            Err(error) => error.format(&mut Self::command()).exit(),
+        }
+    }
+}
+
+/// The options that were typed: those of the environment count less.
+pub(crate) struct Typed(Vec<String>);
+
+impl Typed {
+    fn of(matches: &ArgMatches) -> Self {
+        let mut innermost = matches;
+        while let Some((_, next)) = innermost.subcommand() {
+            innermost = next;
+        }
+        let ids = innermost.ids().map(clap::Id::as_str);
+        let typed = ids.filter(|id| {
+            // Groups have no source.
+            let known = innermost.try_contains_id(id).is_ok();
+            known && innermost.value_source(id) == Some(ValueSource::CommandLine)
+        });
+        Self(typed.map(str::to_owned).collect())
+    }
+
+    /// Returns whether an option was typed.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|typed| typed == id)
+    }
 }
 
 #[derive(Subcommand)]
@@ -63,7 +100,7 @@ pub(crate) struct CommonArgs {
     /// Speak http and ws instead of https and wss.
     #[arg(long)]
     pub(crate) plain: bool,
-    /// Use the policy in this TOML file instead of the vendor's.
+    /// Change the vendor's policy by what this TOML file says.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// Write the flight recorder's log to this file; it holds no secrets and no bodies.
@@ -117,11 +154,12 @@ pub(crate) struct LivePersonArgs {
     /// Do not prolong the session over HTTP.
     #[arg(long)]
     pub(crate) no_refresh: bool,
-    /// A command that prints a fresh bearer when one is refused.
+    /// A command that prints a fresh bearer when one is refused; without any other credentials it
+    /// gives the first one, too.
     #[arg(long, value_name = "CMD", env = "REDIAL_TOKEN_COMMAND", hide_env_values = true)]
     pub(crate) token_command: Option<String>,
     /// Growing delays with a bound, as the vendor's documents ask for, instead of 10 s for ever.
-    #[arg(long, value_enum, default_value = "seed")]
+    #[arg(long, value_enum, default_value = "seed", conflicts_with = "policy")]
     pub(crate) backoff: BackoffKind,
 }
 
@@ -168,6 +206,9 @@ pub(crate) struct ServeLivePersonArgs {
     /// An option at the start, as the control command `set` takes it (KEY=JSON).
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Nothing changes: the lines are JSON anyway.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -203,14 +244,16 @@ pub(crate) enum Sabotage {
     NoDelay,
     /// Nobody asks whether the peer lives.
     NoPing,
-    /// Subscriptions are not made again.
-    NoResume,
+    /// What must be sent again on a new connection is not: agent state and subscriptions.
+    NoResend,
     /// The session counts as online before the vendor says so.
     EarlyResume,
 }
 
 /// Prints a shell's completions.
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failure> {
-    clap_complete::generate(shell, &mut Cli::command(), "redial", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "redial", &mut script);
+    output::say(String::from_utf8_lossy(&script).trim_end().to_owned());
     Ok(ExitCode::SUCCESS)
 }

@@ -8,13 +8,12 @@ mod serve;
 mod tour;
 
 use std::process::ExitCode;
-
-use clap::Parser;
+use std::time::Duration;
 
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let (cli, typed) = Cli::read();
     start_log();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -25,7 +24,7 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match cli.command {
-            Command::Connect(args) => connect::run(args).await,
+            Command::Connect(args) => connect::run(args, typed).await,
             Command::Serve(args) => serve::run(args).await,
             Command::Tour(args) => tour::run(args).await,
             Command::Completions { shell } => cli::completions(shell),
@@ -33,6 +32,7 @@ fn main() -> ExitCode {
     });
     // Reading stdin blocks a thread that nothing can wake; nobody waits for it.
     runtime.shutdown_background();
+    output::flush(READER);
     match outcome {
         Ok(code) => code,
         Err(error) => {
@@ -46,5 +46,13 @@ fn main() -> ExitCode {
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("REDIAL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A log that cannot be written must not be complained about where it cannot be written.
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
 }
+
+/// How long the end waits for somebody who does not read.
+const READER: Duration = Duration::from_secs(1);

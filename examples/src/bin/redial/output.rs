@@ -1,10 +1,14 @@
 //! What is printed.
 
+mod queue;
+
 use std::fmt;
 use std::io::Write as _;
 use std::time::Instant;
 
 use serde_json::{Map, Value};
+
+pub(crate) use queue::{flush, hurry, room, say};
 
 /// Why a command failed. The text holds no secret.
 #[derive(Debug)]
@@ -40,7 +44,11 @@ impl Lines {
 
     /// Prints a line. Where nobody reads any more, the line is lost.
     pub(crate) fn line(&self, kind: &str, fields: Value) {
-        let t_ms = self.t_ms();
+        self.line_at(self.t_ms(), kind, fields);
+    }
+
+    /// Prints a line about this moment.
+    pub(crate) fn line_at(&self, t_ms: u64, kind: &str, fields: Value) {
         let text = if self.json {
             let mut line = Map::new();
             line.insert("t_ms".into(), t_ms.into());
@@ -53,14 +61,8 @@ impl Lines {
             let seconds = t_ms as f64 / 1000.0;
             format!("{seconds:9.3}  {kind:<16} {}", Plain(&fields))
         };
-        say(&text);
+        say(text);
     }
-}
-
-/// Prints a line on stdout.
-pub(crate) fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 /// Prints a complaint on stderr.

@@ -37,10 +37,15 @@ async fn liveperson(args: ServeLivePersonArgs) -> Result<ExitCode, Failure> {
     let (records, mut lines) = mpsc::channel::<Value>(1024);
     let print = tokio::spawn(async move {
         while let Some(line) = lines.recv().await {
-            output::say(&line.to_string());
+            // While nobody reads, the simulator goes on and counts what it has not told.
+            output::room().await;
+            output::say(line.to_string());
         }
     });
-    let shutdown = async move { signals.next().await };
+    let shutdown = async move {
+        signals.next().await;
+        output::hurry();
+    };
     liveperson::serve(options, records, shutdown)
         .await
         .map_err(|error| Failure::new(format!("cannot serve: {error}")))?;

@@ -1,10 +1,12 @@
 //! What stdin says, and what items say to stdout.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use redial_core::{Fate, Item, Load, MessageId, Path, Refusal, Secret, Settled, TokenUse};
 use redial_tungstenite::Client;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::files::Files;
 use super::{Kinds, Vendor, fault_name};
@@ -15,12 +17,16 @@ pub(crate) struct Console {
     kinds: Kinds,
     /// The names that the user gave to messages, and whether their answers are wanted.
     names: BTreeMap<MessageId, (Value, bool)>,
+    /// What was printed last.
     load: Load,
+    printed: Option<Instant>,
+    /// When to look whether it has changed.
+    look_at: Option<Instant>,
 }
 
 impl Console {
     pub(crate) fn new(kinds: Kinds) -> Self {
-        Self { kinds, names: BTreeMap::new(), load: Load::default() }
+        Self { kinds, names: BTreeMap::new(), load: Load::default(), printed: None, look_at: None }
     }
 
     /// Prints an item.
@@ -73,13 +79,36 @@ impl Console {
         }
     }
 
-    /// Prints how much waits, when that has changed.
-    pub(crate) fn outbox(&mut self, load: Load) {
-        if load != self.load {
+    /// Says that a line is not understood.
+    pub(crate) fn misunderstood(&self, text: &str) {
+        self.error("caller", text);
+    }
+
+    /// Waits until it is time to look at the load.
+    pub(crate) async fn outbox_due(&self) {
+        match self.look_at {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Prints how much waits, when that has changed, at most once a second. `busy`: something has
+    /// happened, so that it may soon change again, without a word.
+    pub(crate) fn outbox(&mut self, load: Load, busy: bool) {
+        let now = Instant::now();
+        let free = self.printed.map_or(now, |printed| printed + OUTBOX_EVERY);
+        let changed = load != self.load;
+        if changed && free <= now {
             self.load = load;
+            self.printed = Some(now);
             let (queued, in_flight, bytes) = (load.queued, load.in_flight, load.bytes);
             let fields = json!({ "queued": queued, "in_flight": in_flight, "bytes": bytes });
             self.kinds.lines.line("outbox", fields);
+            self.look_at = Some(now + OUTBOX_EVERY);
+        } else if changed || busy {
+            self.look_at = Some(free.max(now + SOON));
+        } else {
+            self.look_at = None;
         }
     }
 
@@ -108,7 +137,8 @@ impl Console {
                 _ => return Err("\"token\" is a string".into()),
             },
             "snapshot" => return self.snapshot(client, files).map(Ok),
-            "subscribe" | "revoke" => return Err(format!("{name}: not with this vendor")),
+            "subscribe" => subscribe(client, order.remove("filters"))?,
+            "revoke" => return Err("revoke: not with this vendor".into()),
             _ => return Err("unknown command".into()),
         }
         Ok(Ok(()))
@@ -179,6 +209,18 @@ impl Console {
     }
 }
 
+/// Subscribes to all filters, or to none where one of them is not understood.
+fn subscribe<A: Vendor>(client: &mut Client<A>, filters: Option<Value>) -> Result<(), String> {
+    let Some(Value::Array(filters)) = filters else {
+        return Err("\"filters\" is an array".into());
+    };
+    let commands: Vec<A::Command> = filters.into_iter().map(A::filter).collect::<Result<_, _>>()?;
+    for command in commands {
+        client.command(command);
+    }
+    Ok(())
+}
+
 fn token_use(value: Option<&Value>) -> Result<TokenUse, String> {
     match value.map(Value::as_str) {
         None | Some(Some("regenerate")) => Ok(TokenUse::Regenerate),
@@ -186,3 +228,8 @@ fn token_use(value: Option<&Value>) -> Result<TokenUse, String> {
         Some(_) => Err("\"token\" is \"keep\" or \"regenerate\"".into()),
     }
 }
+
+/// The time between two lines about the load.
+const OUTBOX_EVERY: Duration = Duration::from_secs(1);
+/// How soon what was accepted is written to a socket that takes it.
+const SOON: Duration = Duration::from_millis(50);

@@ -6,27 +6,30 @@ use redial_core::{
 };
 use serde_json::{Value, json};
 
+use super::Vendor;
 use crate::output::Lines;
 
 /// Prints a session's notices.
 pub(crate) struct Kinds {
     pub(crate) lines: Lines,
-    /// When the session was lost, in milliseconds since the start.
-    lost_at: Option<u64>,
+    /// When the session was lost, in milliseconds since the start, and why.
+    lost: Option<(u64, Cause)>,
+    /// What befell the session last.
+    cause: Cause,
     /// What the peer wrote into its close frame.
     peer_reason: Option<(ConnId, String)>,
 }
 
 impl Kinds {
     pub(crate) fn new(lines: Lines) -> Self {
-        Self { lines, lost_at: None, peer_reason: None }
+        Self { lines, lost: None, cause: Cause::Requested, peer_reason: None }
     }
 
     pub(crate) fn peer_reason(&mut self, conn: ConnId, text: String) {
         self.peer_reason = Some((conn, text));
     }
 
-    pub(crate) fn notice<A: Adapter>(&mut self, notice: &Notice) {
+    pub(crate) fn notice<A: Vendor>(&mut self, notice: &Notice) {
         match *notice {
             Notice::Authorizing { reason, .. } => {
                 self.lines.line("authorizing", json!({ "reason": reason_name(reason) }));
@@ -48,18 +51,14 @@ impl Kinds {
                 };
                 self.lines.line("connecting", json!({ "conn": conn.get(), "intent": intent }));
             }
-            Notice::Online { conn, continuity } => {
-                let after = self.lost_at.take().map_or(0, |at| self.lines.t_ms() - at);
-                let continuity = match continuity {
-                    Continuity::Fresh => "fresh",
-                    Continuity::Resumed => "resumed",
-                };
-                let fields =
-                    json!({ "conn": conn.get(), "continuity": continuity, "after_ms": after });
-                self.lines.line("online", fields);
-            }
+            Notice::Online { conn, continuity } => self.online::<A>(conn, continuity),
             Notice::Offline { conn, cause } => self.offline::<A>(conn, cause),
             Notice::RetryScheduled { delay, attempt, token, cause, not_before, at } => {
+                // A wait that only has another end is still waited for the same reason.
+                if cause != Cause::Held {
+                    self.cause = cause;
+                }
+                let cause = self.cause;
                 let token = match token {
                     TokenUse::Keep => "keep",
                     TokenUse::Regenerate => "regenerate",
@@ -100,15 +99,36 @@ impl Kinds {
         }
     }
 
+    fn online<A: Vendor>(&mut self, conn: ConnId, continuity: Continuity) {
+        let now = self.lines.t_ms();
+        let lost = self.lost.take();
+        let after = lost.map_or(0, |(at, _)| now - at);
+        let (name, fresh) = match continuity {
+            Continuity::Fresh => ("fresh", true),
+            Continuity::Resumed => ("resumed", false),
+        };
+        let fields = json!({ "conn": conn.get(), "continuity": name, "after_ms": after });
+        self.lines.line_at(now, "online", fields);
+        if let Some((at, cause)) = lost.filter(|_| fresh && A::FRESH_MEANS_GAP) {
+            let fields = json!({
+                "certainty": "possible", "from_ms": at, "to_ms": now,
+                "cause": cause_json::<A>(cause), "filled": false,
+            });
+            self.lines.line_at(now, "gap", fields);
+        }
+    }
+
     fn offline<A: Adapter>(&mut self, conn: ConnId, cause: Cause) {
-        self.lost_at.get_or_insert(self.lines.t_ms());
+        let now = self.lines.t_ms();
+        self.lost.get_or_insert((now, cause));
+        self.cause = cause;
         let mut fields = json!({ "conn": conn.get(), "cause": cause_json::<A>(cause) });
         if let Some((of, reason)) = self.peer_reason.take()
             && of == conn
         {
             fields["reason"] = reason.into();
         }
-        self.lines.line("offline", fields);
+        self.lines.line_at(now, "offline", fields);
     }
 
     /// Turns an instant of the session's clock into milliseconds since the start.
@@ -136,9 +156,9 @@ pub(crate) fn cause_json<A: Adapter>(cause: Cause) -> Value {
         } }),
         Cause::Network => json!("network"),
         Cause::Replaced => json!("replaced"),
-        Cause::Requested => json!("requested"),
-        Cause::Overflow => json!("overflow"),
-        Cause::Held => json!("held"),
+        Cause::Requested | Cause::Held => json!("requested"),
+        // The code that the peer is sent.
+        Cause::Overflow => json!({ "close": 1008 }),
     }
 }
 

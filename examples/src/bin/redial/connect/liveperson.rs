@@ -6,33 +6,45 @@ use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use redial_core::{Cause, Notice, Secret};
 use redial_liveperson::{
-    Body, Credentials, Cursor, LivePerson, Message, POLICY_BACKOFF, Request, Response,
+    Body, Command, Credentials, Cursor, LivePerson, Message, POLICY, POLICY_BACKOFF, Request,
+    Response, Subscription,
 };
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::{Vendor, drive, setup};
-use crate::cli::{BackoffKind, Cli, LivePersonArgs};
+use crate::cli::{BackoffKind, Cli, LivePersonArgs, Typed};
 use crate::output::Failure;
 
 /// Holds a LivePerson session.
-pub(crate) async fn run(args: LivePersonArgs) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(args: LivePersonArgs, typed: &Typed) -> Result<ExitCode, Failure> {
     let common = args.common.clone();
     let token_command = args.token_command.clone();
-    let adapter = adapter(args)?;
+    let credentials = match (credentials(&args, typed), &token_command) {
+        (Some(credentials), _) => credentials,
+        (None, Some(command)) => {
+            let bearer = setup::run_token_command(command).await;
+            Credentials::Bearer(bearer.map_err(|error| Failure::new(error.to_string()))?)
+        }
+        (None, None) => usage(
+            "give --username with --password or --app-key, or --assertion, or --bearer, or \
+             --token-command",
+        ),
+    };
+    let adapter = adapter(args, credentials)?;
     let client = setup::client(adapter, &common, token_command)?;
     drive(client, &common).await
 }
 
-fn adapter(args: LivePersonArgs) -> Result<LivePerson, Failure> {
-    let mut builder = LivePerson::builder(args.account.clone(), credentials(&args))
+fn adapter(args: LivePersonArgs, credentials: Credentials) -> Result<LivePerson, Failure> {
+    let mut builder = LivePerson::builder(args.account, credentials)
         .plain(args.common.plain)
         .token_source(args.token_command.is_some());
     if args.backoff == BackoffKind::Vendor {
         builder = builder.policy(POLICY_BACKOFF);
     }
     if let Some(path) = &args.common.policy {
-        builder = builder.policy(setup::policy(path)?);
+        builder = builder.policy(setup::policy(path, &POLICY)?);
     }
     if args.no_refresh {
         builder = builder.refresh(None);
@@ -47,33 +59,77 @@ fn adapter(args: LivePersonArgs) -> Result<LivePerson, Failure> {
     builder.build().map_err(|error| Failure::new(error.to_string()))
 }
 
-/// Finds out which of the five kinds was typed. What fits none ends the process with status 2.
-fn credentials(args: &LivePersonArgs) -> Credentials {
-    let secret = |text: &Option<String>| text.as_deref().map(Secret::new);
-    if let Some(bearer) = secret(&args.bearer) {
-        return Credentials::Bearer(bearer);
+/// Finds out which kind of credentials is meant. What was typed counts more than what the
+/// environment holds; what fits no kind, or more than one, ends the process with status 2.
+fn credentials(args: &LivePersonArgs, typed: &Typed) -> Option<Credentials> {
+    let app = ["app_key", "secret", "access_token", "access_token_secret"];
+    let app_is_typed = app.iter().any(|id| typed.has(id));
+    let all: [(bool, bool, Kind); 4] = [
+        (typed.has("bearer"), args.bearer.is_some(), bearer),
+        (typed.has("assertion"), args.assertion.is_some(), assertion),
+        (typed.has("password"), args.password.is_some() && args.username.is_some(), password),
+        (app_is_typed, args.app_key.is_some() && args.username.is_some(), application),
+    ];
+    let mut typed_kinds = all.iter().filter(|(typed, ..)| *typed);
+    if let Some((.., kind)) = typed_kinds.next() {
+        if typed_kinds.next().is_some() {
+            usage("there are credentials of more than one kind");
+        }
+        return Some(kind(args));
     }
-    if let Some(assertion) = secret(&args.assertion) {
-        return Credentials::Saml { assertion };
+    // A name that was typed wants a password or a key, wherever that comes from.
+    let from = if typed.has("username") { 2 } else { 0 };
+    let found = all.iter().skip(from).find(|(_, there, _)| *there);
+    if found.is_none() && typed.has("username") {
+        usage("--username needs --password, or --app-key and --secret");
     }
-    let Some(username) = args.username.clone() else {
-        usage("give --username with --password or --app-key, or --assertion, or --bearer");
-    };
-    if let Some(password) = secret(&args.password) {
-        return Credentials::Password { username, password };
-    }
-    let (app_key, app_secret) = (secret(&args.app_key), secret(&args.secret));
-    let (token, token_secret) = (secret(&args.access_token), secret(&args.access_token_secret));
-    match (app_key, app_secret, token, token_secret) {
+    found.map(|(.., kind)| kind(args))
+}
+
+type Kind = fn(&LivePersonArgs) -> Credentials;
+
+fn secret(text: Option<&String>) -> Secret {
+    Secret::new(text.map(String::as_str).unwrap_or_default())
+}
+
+fn username(args: &LivePersonArgs) -> String {
+    args.username.clone().unwrap_or_else(|| usage("this needs --username"))
+}
+
+fn bearer(args: &LivePersonArgs) -> Credentials {
+    Credentials::Bearer(secret(args.bearer.as_ref()))
+}
+
+fn assertion(args: &LivePersonArgs) -> Credentials {
+    Credentials::Saml { assertion: secret(args.assertion.as_ref()) }
+}
+
+fn password(args: &LivePersonArgs) -> Credentials {
+    Credentials::Password { username: username(args), password: secret(args.password.as_ref()) }
+}
+
+fn application(args: &LivePersonArgs) -> Credentials {
+    let username = username(args);
+    match (&args.app_key, &args.secret, &args.access_token, &args.access_token_secret) {
         (Some(app_key), Some(secret), Some(access_token), Some(access_token_secret)) => {
-            Credentials::OAuth1 { username, app_key, secret, access_token, access_token_secret }
+            Credentials::OAuth1 {
+                username,
+                app_key: Secret::new(app_key.as_str()),
+                secret: Secret::new(secret.as_str()),
+                access_token: Secret::new(access_token.as_str()),
+                access_token_secret: Secret::new(access_token_secret.as_str()),
+            }
         }
         (Some(client_id), Some(client_secret), None, None) => {
-            Credentials::OAuth2ClientCredentials { username, client_id, client_secret }
+            Credentials::OAuth2ClientCredentials {
+                username,
+                client_id: Secret::new(client_id.as_str()),
+                client_secret: Secret::new(client_secret.as_str()),
+            }
         }
         _ => usage(
-            "--username needs --password, or --app-key and --secret, with or without \
-             --access-token and --access-token-secret",
+            "--app-key needs --secret, and both or none of --access-token and \
+             --access-token-secret",
         ),
     }
 }
@@ -83,6 +139,24 @@ fn usage(text: &str) -> ! {
 }
 
 impl Vendor for LivePerson {
+    /// Nothing is resumed: what was pushed in between is not pushed again.
+    const FRESH_MEANS_GAP: bool = true;
+
+    /// A filter is the request that subscribes.
+    fn filter(value: Value) -> Result<Command, String> {
+        let Value::Object(mut fields) = value else {
+            return Err("a filter is an object with \"type\" and \"body\"".into());
+        };
+        let Some(Value::String(name)) = fields.remove("type") else {
+            return Err("a filter has a \"type\"".into());
+        };
+        let body = fields.remove("body").unwrap_or_else(|| json!({}));
+        match fields.keys().next() {
+            None => Ok(Command::Subscribe(Subscription::raw(name, body))),
+            Some(key) => Err(format!("a filter has no {key:?}")),
+        }
+    }
+
     fn payload(value: Value) -> Result<Request, String> {
         let Value::Object(mut fields) = value else {
             return Err("a payload is an object with \"type\" and \"body\"".into());
@@ -168,10 +242,17 @@ impl Vendor for LivePerson {
 const fn close_code(cause: Cause) -> u16 {
     match cause {
         Cause::Close(code) => code,
+        // The codes that we send.
+        Cause::Requested | Cause::Replaced => NORMAL,
+        Cause::Overflow => POLICY_VIOLATION,
         _ => ABNORMAL,
     }
 }
 
+/// The code of a connection that we have ended.
+const NORMAL: u16 = 1000;
+/// The code for a peer that sends more than it may.
+const POLICY_VIOLATION: u16 = 1008;
 /// The code of a connection that ended without a close frame.
 const ABNORMAL: u16 = 1006;
 const SET_STATE: &str = ".ams.routing.SetAgentState";

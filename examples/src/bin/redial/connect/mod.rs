@@ -2,22 +2,22 @@
 
 mod control;
 mod files;
+mod input;
 mod kinds;
 mod liveperson;
 pub(crate) mod setup;
 pub(crate) mod signals;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use redial_core::{Item, Notice, StopReason};
 use redial_tungstenite::Client;
-use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::cli::{CommonArgs, ConnectArgs, ConnectVendor};
+use crate::cli::{CommonArgs, ConnectArgs, ConnectVendor, Typed};
 use crate::output::{self, Failure, Lines};
 use control::Console;
 use files::Files;
+use input::{Input, Line};
 use signals::Signals;
 
 pub(crate) use kinds::{Kinds, cause_json};
@@ -28,16 +28,21 @@ fn fault_name(fault: redial_core::Fault) -> &'static str {
 }
 
 /// Holds a session until it ends or is asked to.
-pub(crate) async fn run(args: ConnectArgs) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(args: ConnectArgs, typed: Typed) -> Result<ExitCode, Failure> {
     match args.vendor {
-        ConnectVendor::Liveperson(args) => liveperson::run(*args).await,
+        ConnectVendor::Liveperson(args) => liveperson::run(*args, &typed).await,
     }
 }
 
 /// What the tool needs to know about a vendor, beyond its adapter.
 pub(crate) trait Vendor: redial_core::Adapter {
+    /// Whether a connection that resumes nothing may have missed messages.
+    const FRESH_MEANS_GAP: bool;
+
     /// Reads what `send` and `request` carry.
     fn payload(value: serde_json::Value) -> Result<Self::Outgoing, String>;
+    /// Reads one of the filters that `subscribe` carries.
+    fn filter(value: serde_json::Value) -> Result<Self::Command, String>;
     /// Returns the fields of a `message` line.
     fn message(message: &Self::Message) -> serde_json::Value;
     /// Returns status and body of a `response` line.
@@ -59,11 +64,10 @@ pub(crate) async fn drive<A: Vendor>(
     let mut files = Files::open(common)?;
     let mut console = Console::new(Kinds::new(Lines::new(common.json)));
     let mut stdin = Input::new();
-    let mut outbox = tokio::time::interval(Duration::from_secs(1));
-    outbox.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut interrupted = false;
     let mut stopped = None;
     loop {
+        let mut busy = true;
         tokio::select! {
             biased;
             () = signals.next() => {
@@ -71,9 +75,10 @@ pub(crate) async fn drive<A: Vendor>(
                     return Ok(ExitCode::from(INTERRUPTED));
                 }
                 interrupted = true;
+                output::hurry();
                 client.shutdown();
             }
-            item = client.next() => {
+            item = next_item(&mut client) => {
                 files.record(&mut client)?;
                 let Some(item) = item else { break };
                 if let Item::Notice(Notice::Stopped { reason }) = &item {
@@ -81,15 +86,16 @@ pub(crate) async fn drive<A: Vendor>(
                 }
                 console.item::<A>(item);
             }
-            line = stdin.next() => match line {
-                Some(line) => {
-                    console.line(&mut client, &mut files, &line)?;
-                    files.record(&mut client)?;
+            line = stdin.next() => {
+                match line {
+                    Line::Text(line) => console.line(&mut client, &mut files, &line)?,
+                    Line::Bad(text) => console.misunderstood(text),
                 }
-                None => stdin.end(),
-            },
-            _ = outbox.tick() => console.outbox(client.load()),
+                files.record(&mut client)?;
+            }
+            () = console.outbox_due() => busy = false,
         }
+        console.outbox(client.load(), busy);
     }
     files.record(&mut client)?;
     files.save(&client)?;
@@ -102,26 +108,10 @@ pub(crate) async fn drive<A: Vendor>(
     })
 }
 
-/// Stdin, line by line. Its end keeps the session up.
-struct Input {
-    lines: Option<tokio::io::Lines<BufReader<tokio::io::Stdin>>>,
-}
-
-impl Input {
-    fn new() -> Self {
-        Self { lines: Some(BufReader::new(tokio::io::stdin()).lines()) }
-    }
-
-    async fn next(&mut self) -> Option<String> {
-        match &mut self.lines {
-            Some(lines) => lines.next_line().await.ok().flatten(),
-            None => std::future::pending().await,
-        }
-    }
-
-    fn end(&mut self) {
-        self.lines = None;
-    }
+/// Waits for the next item, and for room to print what comes of it.
+async fn next_item<A: Vendor>(client: &mut Client<A>) -> Option<Item<A>> {
+    output::room().await;
+    client.next().await
 }
 
 const STOPPED: u8 = 3;

@@ -6,19 +6,36 @@ use std::process::Stdio;
 use redial_auth_http::{
     Fault, ReqwestClient, TokenRequest, TokenSource, TokenSourceError, tls::TlsBuilder,
 };
-use redial_core::{Adapter, Policy, Secret, Speed};
-use redial_tungstenite::{Client, ClientBuilder, Connector};
+use redial_core::{Machine, Phase, Policy, Secret, Speed};
+use redial_tungstenite::{Client, Clock as _, Connector, SystemClock};
+use serde_json::{Map, Value};
+use tokio::io::AsyncReadExt as _;
 
 use super::Vendor;
 use super::files::Files;
 use crate::cli::CommonArgs;
 use crate::output::Failure;
 
-/// Reads a policy from a file.
-pub(crate) fn policy(path: &Path) -> Result<Policy, Failure> {
+/// Reads a policy from a file. What the file does not say stays as it is in `base`.
+pub(crate) fn policy(path: &Path, base: &Policy) -> Result<Policy, Failure> {
     let named = |text: String| Failure::new(format!("{}: {text}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| named(error.to_string()))
+    let changes: Map<String, Value> =
+        toml::from_str(&text).map_err(|error| named(error.to_string()))?;
+    let mut all = serde_json::to_value(base).map_err(|error| named(error.to_string()))?;
+    for (key, value) in changes {
+        match (all.get_mut(&key), value) {
+            // These are made of fields that stand for themselves.
+            (Some(Value::Object(fields)), Value::Object(changes))
+                if ["backoff", "token", "timeouts"].contains(&key.as_str()) =>
+            {
+                fields.extend(changes);
+            }
+            (Some(place), value) => *place = value,
+            (None, value) => all[key] = value,
+        }
+    }
+    serde_json::from_value(all).map_err(|error| named(error.to_string()))
 }
 
 /// Makes a client from what all vendors have in common.
@@ -27,10 +44,18 @@ pub(crate) fn client<A: Vendor>(
     common: &CommonArgs,
     token_command: Option<String>,
 ) -> Result<Client<A>, Failure> {
-    let mut builder = Client::builder(adapter);
+    let account = adapter.account().to_owned();
+    let (http, connector) = network(common)?;
+    let mut builder = Client::builder(adapter).http(http).connector(connector.clone());
     if let Some(path) = &common.state
-        && let Some(saved) = Files::load::<A>(path)?
+        && let Some(mut saved) = Files::load::<A>(path)?
     {
+        if let Phase::Stopped(_) | Phase::Closing { .. } = saved.machine.phase() {
+            // Its session has ended, and this is a new one. What a server asked for still holds.
+            let (now, at) = (SystemClock::new().now(), saved.machine.not_before());
+            connector.governor().raise(now, &account, at);
+            saved.machine = Machine::new();
+        }
         builder = builder.restore(saved);
     }
     if let Some(seed) = common.seed {
@@ -42,15 +67,11 @@ pub(crate) fn client<A: Vendor>(
     if let Some(command) = token_command {
         builder = builder.token_source(token_command_source(command));
     }
-    let builder = network(builder, common)?;
     builder.build().map_err(|error| Failure::new(error.to_string()))
 }
 
-/// Adds the connector and the HTTP client.
-fn network<A: Adapter>(
-    builder: ClientBuilder<A>,
-    common: &CommonArgs,
-) -> Result<ClientBuilder<A>, Failure> {
+/// Makes the HTTP client and the connector.
+fn network(common: &CommonArgs) -> Result<(ReqwestClient, Connector), Failure> {
     let fail = |text: String| Failure::new(text);
     let mut tls = TlsBuilder::new();
     if let Some(path) = &common.ca {
@@ -65,7 +86,7 @@ fn network<A: Adapter>(
     }
     let http = http.build().map_err(|error| fail(error.to_string()))?;
     let connector = connector.build().map_err(|error| fail(error.to_string()))?;
-    Ok(builder.http(http).connector(connector))
+    Ok((http, connector))
 }
 
 /// Returns the speed that was typed.
@@ -73,28 +94,42 @@ pub(crate) fn speed(common: &CommonArgs) -> Speed {
     Speed::new(common.speed)
 }
 
-/// Runs a command that prints a token.
+/// Answers with what a command prints.
 fn token_command_source(command: String) -> impl TokenSource + 'static {
     move |_request: TokenRequest| {
         let command = command.clone();
-        async move {
-            let fail = |text: &'static str| TokenSourceError::new(Fault::Caller, text);
-            let output = tokio::process::Command::new("sh")
-                .arg("-c")
-                .arg(command)
-                .stdin(Stdio::null())
-                .stderr(Stdio::inherit())
-                .kill_on_drop(true)
-                .output()
-                .await
-                .map_err(|_| fail("the token command cannot be run"))?;
-            let token = String::from_utf8(output.stdout)
-                .map_err(|_| fail("the token command printed no text"))?;
-            let token = token.trim();
-            if !output.status.success() || token.is_empty() {
-                return Err(fail("the token command gave no token"));
-            }
-            Ok(Secret::new(token))
-        }
+        async move { run_token_command(&command).await }
     }
 }
+
+/// Runs a command that prints a token.
+pub(crate) async fn run_token_command(command: &str) -> Result<Secret, TokenSourceError> {
+    let fail = |text: &'static str| TokenSourceError::new(Fault::Caller, text);
+    let mut child = tokio::process::Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|_| fail("the token command cannot be run"))?;
+    let mut token = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        // What prints more than any token is has gone wrong, and may never end.
+        let read = stdout.take(MAX_TOKEN).read_to_string(&mut token).await;
+        read.map_err(|_| fail("the token command printed no text"))?;
+    }
+    if token.len() as u64 == MAX_TOKEN {
+        return Err(fail("the token command printed too much"));
+    }
+    let status = child.wait().await.map_err(|_| fail("the token command cannot be run"))?;
+    let token = token.trim();
+    if !status.success() || token.is_empty() {
+        return Err(fail("the token command gave no token"));
+    }
+    Ok(Secret::new(token))
+}
+
+/// More than any token has, in bytes.
+const MAX_TOKEN: u64 = 64 << 10;

@@ -194,7 +194,7 @@ impl Scene {
         let app = App::start(client, name, &stage.screen, stage.sabotage);
         app.handle.command(Command::SetAgentState(AgentState::online())).await;
         app.handle.command(Command::Subscribe(Subscription::routing_tasks())).await;
-        if stage.sabotage == Some(Sabotage::NoResume) {
+        if stage.sabotage == Some(Sabotage::NoResend) {
             // What a client that forgets its subscriptions does, seen from the server.
             let handle = app.handle.clone();
             let mut seen = sim.subscribe();
@@ -404,7 +404,7 @@ fn policy(sabotage: Option<Sabotage>) -> Policy {
             PolicySpec { backoff: Backoff::fixed(short), floor: short, ..spec }
         }
         Some(Sabotage::NoPing) => PolicySpec { keepalive: Keepalive::Off, ..spec },
-        Some(Sabotage::NoResume | Sabotage::EarlyResume) | None => spec,
+        Some(Sabotage::NoResend | Sabotage::EarlyResume) | None => spec,
     };
     Policy::new(spec)
 }

@@ -38,7 +38,7 @@ impl Screen {
 
     pub(crate) fn title(&self, text: &str) {
         if !self.json {
-            output::say(&self.paint("1", text));
+            output::say(self.paint("1", text));
         }
     }
 
@@ -60,7 +60,7 @@ impl Screen {
             Tone::Fault => ("⚡", "33;1"),
         };
         let text = self.paint(colour, &format!("{mark} {text}"));
-        output::say(&format!("{seconds:7.2}s  {scene:<14} {text}"));
+        output::say(format!("{seconds:7.2}s  {scene:<14} {text}"));
     }
 
     /// Shows how all scenes went; returns whether everything is as promised.
@@ -95,7 +95,7 @@ impl Screen {
             } else {
                 for text in disagreements.iter().chain(&report.stuck) {
                     let text = format!("  ✗ {}: {text}", report.scene);
-                    output::say(&self.paint("31;1", &text));
+                    output::say(self.paint("31;1", &text));
                 }
             }
         }
@@ -115,26 +115,26 @@ impl Screen {
             } else {
                 self.paint("31;1", &format!("FAILED: {kept} of {all} promises kept."))
             };
-            output::say(&format!("\n{text}"));
+            output::say(format!("\n{text}"));
         }
         good
     }
 
     fn promises(&self, reports: &[Report]) {
-        output::say(&format!("\n{}", self.paint("1", "What the seed promises")));
+        output::say(format!("\n{}", self.paint("1", "What the seed promises")));
         for report in reports {
             for promise in &report.promises {
                 let (mark, colour) = if promise.kept { ("✓", "32") } else { ("✗", "31;1") };
                 let (scene, text, seen) = (report.scene, &promise.text, &promise.seen);
                 let mark = self.paint(colour, mark);
-                output::say(&format!("  {mark} {scene:<14} {text} ({seen})"));
+                output::say(format!("  {mark} {scene:<14} {text} ({seen})"));
             }
         }
     }
 
     fn table(&self, reports: &[Report]) {
         let title = "What was counted, by the application / by the simulator";
-        output::say(&format!("\n{}", self.paint("1", title)));
+        output::say(format!("\n{}", self.paint("1", title)));
         let head = format!(
             "  {:<14} {:>9} {:>9} {:>10} {:>13} {:>13} {:>9} {:>9} {:>9}",
             "scene",
@@ -147,16 +147,16 @@ impl Screen {
             "answered",
             "failed"
         );
-        output::say(&self.paint("2", &head));
+        output::say(self.paint("2", &head));
         for report in reports {
-            output::say(&row(report.scene, &report.app, &report.server));
+            output::say(row(report.scene, &report.app, &report.server));
         }
         let (mut app, mut server) = (Figures::default(), Figures::default());
         for report in reports {
             add(&mut app, &report.app);
             add(&mut server, &report.server);
         }
-        output::say(&self.paint("1", &row("all", &app, &server)));
+        output::say(self.paint("1", &row("all", &app, &server)));
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {

@@ -1,0 +1,83 @@
+//! `redial tour`: it ends well, and it notices what is broken.
+
+use serde_json::{Value, json};
+
+use crate::support::Tool;
+
+const SPEED: &str = "40";
+
+fn run(args: &[&str]) -> (Option<i32>, Vec<Value>, String) {
+    let (code, stdout, stderr) =
+        Tool::new(["tour", "--json", "--speed", SPEED]).args(args).finish();
+    let lines = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (code, lines, stderr)
+}
+
+fn of<'a>(lines: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    lines.iter().filter(move |line| line["kind"] == kind)
+}
+
+#[test]
+fn the_tour_ends_well() {
+    let (code, lines, stderr) = run(&["--vendor", "liveperson"]);
+    assert!(lines.iter().all(|line| line["t_ms"].is_u64() && line["kind"].is_string()));
+    let verdict = lines.last().unwrap();
+    assert_eq!(verdict["kind"], "verdict");
+    assert_eq!((code, &verdict["ok"]), (Some(0), &json!(true)), "{verdict} {stderr}");
+    assert_eq!(verdict["promises"], verdict["kept"]);
+    assert_eq!(verdict["problems"], json!([]));
+    assert!(of(&lines, "promise").all(|line| line["kept"] == true));
+    assert!(of(&lines, "promise").count() >= 20);
+    for fault in ["cuts TCP", "4401", "revokes", "silent", "20 s", "429"] {
+        let found = of(&lines, "moment")
+            .any(|line| line["fault"] == true && line["text"].as_str().unwrap().contains(fault));
+        assert!(found, "{fault}");
+    }
+    let scenes: Vec<&Value> =
+        of(&lines, "figures").filter(|line| !line["scene"].is_null()).collect();
+    assert_eq!(scenes.len(), 7);
+    let all = of(&lines, "figures").find(|line| line["scene"].is_null()).unwrap();
+    for side in ["application", "simulator"] {
+        for figure in [
+            "connects",
+            "token_fetches",
+            "recoveries",
+            "offline_longest_ms",
+            "offline_median_ms",
+            "requests_sent",
+            "requests_answered",
+            "requests_failed",
+        ] {
+            assert!(all[side][figure].is_u64(), "{figure}");
+        }
+        let sum: u64 = scenes.iter().map(|line| line[side]["connects"].as_u64().unwrap()).sum();
+        assert_eq!(all[side]["connects"], sum);
+    }
+}
+
+#[test]
+fn every_sabotage_is_noticed() {
+    let names = ["no-regenerate", "no-delay", "no-ping", "no-resend", "early-resume"];
+    let tours = names.map(|name| std::thread::spawn(move || (name, run(&["--sabotage", name]))));
+    for tour in tours {
+        let (name, (code, lines, stderr)) = tour.join().unwrap();
+        assert_eq!(code, Some(1), "{name}: {stderr}");
+        let verdict = lines.last().unwrap();
+        assert_eq!(verdict["kind"], "verdict", "{name}");
+        assert_eq!(verdict["ok"], false, "{name}");
+        assert!(!verdict["problems"].as_array().unwrap().is_empty(), "{name}: it says why");
+        assert!(!stderr.is_empty(), "{name}: the reason is on stderr");
+    }
+}
+
+#[test]
+fn people_get_a_table_without_colours_in_a_pipe() {
+    let (code, stdout, _) = Tool::new(["tour", "--speed", SPEED, "--seed", "7"]).finish();
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(!stdout.contains('\u{1b}'));
+    for part in
+        ["connects", "tokens", "recovered", "longest", "median", "sent", "answered", "failed"]
+    {
+        assert!(stdout.contains(part), "{part}");
+    }
+}
