@@ -135,6 +135,8 @@ mod io;
 mod ledger;
 mod machine;
 mod policy;
+#[cfg(feature = "serde")]
+mod saved;
 mod secret;
 mod session;
 mod time;
@@ -149,7 +151,8 @@ pub use handshake::Handshake;
 pub use id::{ConnId, HttpId, MessageId, TokenId};
 pub use io::{Fault, Frame, Io, Problem, Scope};
 pub use ledger::{
-    Bounds, Class, Cut, Fate, Ledger, Load, Outcome, Path, Proof, Refusal, Refused, Settled,
+    Bounds, Class, Cut, Fate, Ledger, Load, Outcome, Path, Proof, Refusal, Refused, Room, Settled,
+    Status,
 };
 pub use machine::{Liveness, Machine, Online, Phase, Renewal, RenewalKind, Resumable, Token};
 pub use policy::{

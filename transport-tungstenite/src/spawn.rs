@@ -422,8 +422,13 @@ where
 }
 
 /// The fate of a message whose session was dropped with its runtime.
-const ABANDONED: Settled =
-    Settled { id: MessageId::new(0), fate: redial_core::Fate::Unknown, tries: 0, path: None };
+const ABANDONED: Settled = Settled {
+    id: MessageId::new(0),
+    fate: redial_core::Fate::Unknown,
+    tries: 0,
+    path: None,
+    arrivals: 0,
+};
 /// How many orders may wait.
 const ORDERS: usize = 64;
 /// How many items may wait in the channel; more wait behind it, bounded by the driver.

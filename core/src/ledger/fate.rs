@@ -4,6 +4,10 @@ use crate::id::MessageId;
 use crate::time::Span;
 
 /// How a message ended. Every accepted message ends in exactly one of these.
+///
+/// `Expired` and `NotSent` promise that not one byte of it was written. A message that was written
+/// and has no proof is `Unknown`, also where each write was refused: what is known about the
+/// writes then stands in [`Settled::arrivals`], which is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -32,6 +36,17 @@ pub struct Settled {
     pub tries: u8,
     /// The way that it went last.
     pub path: Option<Path>,
+    /// How many of these writes may have arrived. A write that was answered with a refusal has
+    /// not; one whose answer is missing may have.
+    pub arrivals: u8,
+}
+
+impl Settled {
+    /// Returns whether the peer may have the message more than once.
+    #[must_use]
+    pub const fn may_be_duplicate(&self) -> bool {
+        self.arrivals > 1
+    }
 }
 
 /// The way that a message goes.
@@ -46,21 +61,54 @@ pub enum Path {
 }
 
 /// What is known about a message that was written.
+///
+/// A write that was answered by a refusal, whatever its status, did not arrive: that is
+/// [`Outcome::Retry`]. One that was not answered may have: that is [`Outcome::Lost`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It arrived.
     Acked,
     /// The vendor refused it, with this code.
     Rejected(u16),
-    /// The vendor did not take it this time.
+    /// The vendor did not take it this time. It is written again while it has tries left.
     Retry {
         /// How long it asks to wait.
         after: Option<Span>,
     },
-    /// The vendor wants a new token first.
+    /// There is no answer to this write. It is written again where its class allows that, and
+    /// may then arrive twice.
+    Lost {
+        /// How long to wait.
+        after: Option<Span>,
+    },
+    /// The vendor did not take it this time and wants a new token first.
     AfterToken,
     /// There will be no proof.
     Unknown,
+}
+
+/// Whether there is room for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Room {
+    /// It is accepted.
+    Now,
+    /// It is accepted when others have ended.
+    Later,
+    /// It is more than the bounds allow at all, or the session has ended.
+    Never,
+}
+
+/// What is known about a message that has no fate yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Status {
+    /// How often it was written.
+    pub tries: u8,
+    /// The way that it went last.
+    pub path: Option<Path>,
+    /// Whether it was written and its proof is due.
+    pub in_flight: bool,
+    /// How many of its writes may have arrived.
+    pub arrivals: u8,
 }
 
 /// What a message needs and what may be done with it.
@@ -71,7 +119,7 @@ pub struct Class {
     pub proof: Proof,
     /// What becomes of it when the connection is lost before there is proof.
     pub cut: Cut,
-    /// Whether a new session may take it over.
+    /// Whether a new session may take it over when the old one may have it already.
     pub portable: bool,
     /// How long the proof may take.
     pub within: Span,

@@ -1,33 +1,58 @@
 //! What becomes of every message.
 
+mod changes;
+mod entry;
 mod fate;
+#[cfg(feature = "serde")]
+mod saved;
+mod timers;
+mod window;
 
-use alloc::collections::VecDeque;
+pub use fate::{Class, Cut, Fate, Outcome, Path, Proof, Refusal, Refused, Room, Settled, Status};
 
-pub use fate::{Class, Cut, Fate, Outcome, Path, Proof, Refusal, Refused, Settled};
-
-use crate::event::Continuity;
+use self::entry::{Entry, State};
+use self::window::{Change, Window};
 use crate::id::MessageId;
 use crate::time::{Span, Timestamp};
 
 /// Keeps account of messages: every accepted one ends in exactly one [`Fate`].
 ///
 /// At every moment, the messages accepted are those settled plus those in the ledger.
-#[derive(Clone, PartialEq, Eq)]
+///
+/// # Order
+///
+/// Messages are written in the order in which they were accepted. First writes on the socket
+/// follow each other without waiting. Everything else keeps back what was accepted later: a
+/// message that is held, one that waits for a token, one that is on its way over HTTP, and one
+/// that is being written again, until there is its proof. So resends are sequential and no new
+/// message overtakes one. What was in flight when a refusal arrived is the one exception: it had
+/// left already. Whoever cannot bear that sets [`Ledger::limit`] to 1.
+///
+/// # Ends
+///
+/// A message that was never written ends as [`Fate::Expired`] by its time and as
+/// [`Fate::NotSent`] with the session. One that was written ends with its proof, or as
+/// [`Fate::Unknown`]: at the loss of its connection where its class is [`Cut::Report`], in a new
+/// session where it is not portable and the old one may have it, and when its time, its tries or
+/// the session are spent.
+/// Whatever is said about it later is not heard, only counted by [`Ledger::late_answers`].
+///
+/// Accepting, writing and settling cost a logarithm of what is waiting and, once its memory has
+/// grown to its load, allocate nothing.
+#[derive(Clone)]
 pub struct Ledger<P> {
-    /// In the order in which they were accepted.
-    entries: VecDeque<Entry<P>>,
-    settled: VecDeque<Settled>,
+    window: Window<P>,
     next: MessageId,
-    bytes: usize,
     bounds: Bounds,
     /// How many may be on the socket without an answer.
-    window: Option<u16>,
+    limit: Option<u16>,
     stopped: bool,
+    late: u64,
 }
 
 /// How much a ledger holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Bounds {
     /// The most messages.
     pub messages: usize,
@@ -35,42 +60,15 @@ pub struct Bounds {
     pub bytes: usize,
 }
 
-impl Default for Bounds {
-    fn default() -> Self {
-        Self { messages: 1024, bytes: 16 << 20 }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry<P> {
-    id: MessageId,
-    class: Class,
-    weight: u32,
-    payload: P,
-    tries: u8,
-    path: Option<Path>,
-    expires_at: Timestamp,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// May be written.
-    Queued,
-    /// May be written from this instant on, and nothing behind it earlier.
-    Held { until: Timestamp },
-    /// May be written when there is a new token, and nothing behind it earlier.
-    AfterToken,
-    /// Written; the proof is due.
-    Sent { path: Path, deadline: Timestamp },
-    /// Written on a connection that is lost; the next session decides.
-    Cut,
-}
-
-impl<P> Default for Ledger<P> {
-    fn default() -> Self {
-        Self::new(Bounds::default())
-    }
+/// How much is in a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Load {
+    /// The messages that wait to be written.
+    pub queued: usize,
+    /// The messages that were written and have no proof yet.
+    pub in_flight: usize,
+    /// The bytes of both.
+    pub bytes: usize,
 }
 
 impl<P> Ledger<P> {
@@ -78,13 +76,12 @@ impl<P> Ledger<P> {
     #[must_use]
     pub const fn new(bounds: Bounds) -> Self {
         Self {
-            entries: VecDeque::new(),
-            settled: VecDeque::new(),
+            window: Window::new(),
             next: MessageId::new(1),
-            bytes: 0,
             bounds,
-            window: None,
+            limit: None,
             stopped: false,
+            late: 0,
         }
     }
 
@@ -103,241 +100,202 @@ impl<P> Ledger<P> {
         if self.stopped {
             return Err(Refused { why: Refusal::Stopped, message: payload });
         }
-        let bytes = self.bytes.saturating_add(weight as usize);
-        if self.entries.len() >= self.bounds.messages || bytes > self.bounds.bytes {
+        if self.room(weight) != Room::Now {
             return Err(Refused { why: Refusal::Full, message: payload });
         }
         let id = self.next;
         self.next = id.next();
-        self.bytes = bytes;
-        self.entries.push_back(Entry {
+        let expires_at = now + class.ttl;
+        self.window.push(
             id,
-            class,
-            weight,
-            payload,
-            tries: 0,
-            path: None,
-            expires_at: now + class.ttl,
-            state: State::Queued,
-        });
+            Entry {
+                class,
+                weight,
+                payload,
+                tries: 0,
+                doubts: 0,
+                path: None,
+                bound: false,
+                expires_at,
+                state: State::Queued,
+            },
+        );
         Ok(id)
     }
 
-    /// Returns the message that is to be written next, and how often it was written before.
-    ///
-    /// A message that is held, or on its way over HTTP, keeps back all that were accepted later.
+    /// Returns whether a message of this weight would be accepted. It may change after every
+    /// [`Ledger::accept`] and whenever a message ends.
+    #[must_use]
+    pub fn room(&self, weight: u32) -> Room {
+        let weight = weight as usize;
+        if self.stopped || weight > self.bounds.bytes || self.bounds.messages == 0 {
+            Room::Never
+        } else if self.window.len() >= self.bounds.messages
+            || self.window.bytes().saturating_add(weight) > self.bounds.bytes
+        {
+            Room::Later
+        } else {
+            Room::Now
+        }
+    }
+
+    /// Returns the message that is to be written next, and how often it was written before. It
+    /// may change after every call that takes `&mut self`, and at [`Ledger::poll_timeout`].
     #[must_use]
     pub fn next(&self, now: Timestamp) -> Option<(MessageId, &P, u8)> {
-        let mut on_socket = 0;
-        for entry in &self.entries {
-            match entry.state {
-                State::Queued => {
-                    let full = self.window.is_some_and(|window| on_socket >= window);
-                    return (!full).then_some((entry.id, &entry.payload, entry.tries));
-                }
-                State::Held { until } if until <= now => {
-                    return Some((entry.id, &entry.payload, entry.tries));
-                }
-                State::Held { .. } | State::AfterToken | State::Cut => return None,
-                State::Sent { path: Path::Http, .. } => return None,
-                State::Sent { path: Path::Socket, .. } => on_socket += 1,
-            }
-        }
-        None
+        let (id, entry) = self.window.head()?;
+        let may = match entry.state {
+            State::Queued => true,
+            State::Held { until } => until <= now,
+            State::AfterToken | State::Cut | State::Sent { .. } => false,
+        };
+        let full = self.limit.is_some_and(|limit| self.window.on_socket() >= usize::from(limit));
+        (may && !full).then_some((id, &entry.payload, entry.tries))
     }
 
     /// Notes that a message was written.
     pub fn sent(&mut self, now: Timestamp, id: MessageId, path: Path) {
-        let Some(index) = self.position(id) else { return };
-        let Some(entry) = self.entries.get_mut(index) else { return };
-        entry.tries = entry.tries.saturating_add(1);
-        entry.path = Some(path);
-        entry.state = State::Sent { path, deadline: now + entry.class.within };
-        if (entry.class.proof, path) == (Proof::Written, Path::Socket) {
-            self.remove(index, Fate::Acked);
-        }
+        self.window.decide(id, |entry| {
+            entry.doubt();
+            entry.tries = entry.tries.saturating_add(1);
+            entry.path = Some(path);
+            let state = State::Sent { path, deadline: now + entry.class.within };
+            if (entry.class.proof, path) == (Proof::Written, Path::Socket) {
+                entry.state = state;
+                return Change::End(Fate::Acked);
+            }
+            Change::To(state)
+        });
     }
 
     /// Takes what is known about a message. Of a message that is settled nothing more is heard.
     pub fn settle(&mut self, now: Timestamp, id: MessageId, outcome: Outcome) {
-        let Some(index) = self.position(id) else { return };
-        let Some(entry) = self.entries.get_mut(index) else { return };
-        let spent = entry.tries >= entry.class.tries;
-        match outcome {
-            Outcome::Acked => self.remove(index, Fate::Acked),
-            Outcome::Rejected(code) => self.remove(index, Fate::Rejected(code)),
-            Outcome::Unknown => self.remove(index, Fate::Unknown),
-            Outcome::Retry { .. } | Outcome::AfterToken if spent => {
-                self.remove(index, Fate::Unknown);
-            }
-            Outcome::Retry { after } => {
-                entry.state = State::Held { until: now + after.unwrap_or(Span::ZERO) };
-            }
-            Outcome::AfterToken => entry.state = State::AfterToken,
-        }
-    }
-
-    /// There is a new token: what waited for one may be written.
-    pub fn token_ready(&mut self) {
-        for entry in &mut self.entries {
-            if entry.state == State::AfterToken {
-                entry.state = State::Queued;
-            }
-        }
-    }
-
-    /// The connection is lost.
-    pub fn cut(&mut self) {
-        self.window = None;
-        self.settle_where(|entry| match entry.state {
-            State::Sent { path: Path::Socket, .. } => match entry.class.cut {
-                Cut::Report => Some(Fate::Unknown),
-                Cut::Resend => {
-                    entry.state = State::Cut;
-                    None
-                }
-            },
-            State::Queued
-            | State::Held { .. }
-            | State::AfterToken
-            | State::Sent { path: Path::Http, .. }
-            | State::Cut => None,
-        });
-    }
-
-    /// The process has ended, and with it all that was on its way. What was on its way over HTTP
-    /// is no matter of the session, so it goes again as its class allows.
-    pub fn interrupt(&mut self) {
-        self.cut();
-        self.settle_where(|entry| {
-            let State::Sent { .. } = entry.state else { return None };
-            if entry.class.cut == Cut::Report || entry.tries >= entry.class.tries {
-                return Some(Fate::Unknown);
-            }
-            entry.state = State::Queued;
-            None
-        });
-    }
-
-    /// The session can be used again.
-    pub fn online(&mut self, continuity: Continuity) {
-        self.settle_where(|entry| {
-            if entry.state != State::Cut {
-                return None;
-            }
-            let allowed = continuity == Continuity::Resumed || entry.class.portable;
-            if !allowed || entry.tries >= entry.class.tries {
-                return Some(Fate::Unknown);
-            }
-            entry.state = State::Queued;
-            None
-        });
-    }
-
-    /// Time has passed.
-    pub fn tick(&mut self, now: Timestamp) {
-        self.settle_where(|entry| {
-            let spent = entry.tries >= entry.class.tries;
-            match entry.state {
-                State::Sent { deadline, .. } if deadline <= now => {
-                    if entry.class.cut == Cut::Resend && !spent && entry.expires_at > now {
-                        entry.state = State::Queued;
-                        None
-                    } else {
-                        Some(Fate::Unknown)
+        let found = self.window.decide(id, |entry| {
+            let held = |after: Option<Span>| State::Held { until: now + after.unwrap_or_default() };
+            let next = match outcome {
+                Outcome::Acked => return Change::End(Fate::Acked),
+                Outcome::Rejected(code) => return Change::End(Fate::Rejected(code)),
+                Outcome::Unknown => return Change::End(entry.unwritten(Fate::NotSent)),
+                Outcome::Lost { after } => {
+                    if let Some(fate) = entry.after_loss() {
+                        return Change::End(entry.unwritten(fate));
                     }
+                    entry.doubt();
+                    held(after)
                 }
-                State::Sent { .. } => None,
-                State::Queued | State::Held { .. } | State::AfterToken | State::Cut
-                    if entry.expires_at <= now =>
-                {
-                    Some(entry.unwritten(Fate::Expired))
-                }
-                State::Held { until } if until <= now => {
-                    entry.state = State::Queued;
-                    None
-                }
-                State::Queued | State::Held { .. } | State::AfterToken | State::Cut => None,
+                Outcome::Retry { after } => held(after),
+                Outcome::AfterToken => State::AfterToken,
+            };
+            // This write did not arrive: that is what the answer says, or doubt is noted.
+            entry.state = next;
+            if !entry.has_tries() {
+                return Change::End(entry.unwritten(Fate::NotSent));
             }
+            Change::To(next)
         });
-    }
-
-    /// The session has ended: everything gets its fate.
-    pub fn stop(&mut self) {
-        self.stopped = true;
-        self.settle_where(|entry| Some(entry.unwritten(Fate::NotSent)));
+        if !found && id < self.next && id > MessageId::new(0) {
+            self.late = self.late.saturating_add(1);
+        }
     }
 
     /// Returns the next message that has ended.
     pub fn poll_fate(&mut self) -> Option<Settled> {
-        self.settled.pop_front()
+        self.window.settled.pop_front()
     }
 
     /// Returns the instant at which [`Ledger::tick`] is due, or at which a held message may go.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.entries
-            .iter()
-            .map(|entry| match entry.state {
-                State::Queued | State::AfterToken | State::Cut => entry.expires_at,
-                State::Held { until } => until.min(entry.expires_at),
-                State::Sent { deadline, .. } => deadline,
-            })
-            .min()
+        self.window.first_due()
     }
 
     /// Bounds how many messages are on the socket without an answer.
     pub fn limit(&mut self, window: u16) {
-        self.window = Some(window);
+        self.limit = Some(window);
     }
 
     /// Returns how many messages have no fate yet.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.window.len()
     }
 
     /// Returns whether every message has its fate.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.window.len() == 0
     }
 
     /// Returns whether this message has no fate yet.
     #[must_use]
     pub fn contains(&self, id: MessageId) -> bool {
-        self.position(id).is_some()
+        self.window.entry(id).is_some()
+    }
+
+    /// Returns what is known about a message that has no fate yet.
+    #[must_use]
+    pub fn status(&self, id: MessageId) -> Option<Status> {
+        self.window.entry(id).map(|entry| Status {
+            tries: entry.tries,
+            path: entry.path,
+            in_flight: entry.is_sent(),
+            arrivals: entry.arrivals(),
+        })
+    }
+
+    /// Returns whether messages that were written before have to be written again, or are being
+    /// written again, before anything new may go.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        // What was written once stands before everything that was not.
+        self.window.head().is_some_and(|(_, entry)| entry.tries > 0)
     }
 
     /// Returns how many messages wait, how many are on their way, and their bytes.
     #[must_use]
     pub fn load(&self) -> Load {
-        let in_flight =
-            self.entries.iter().filter(|entry| matches!(entry.state, State::Sent { .. })).count();
-        Load { queued: self.entries.len() - in_flight, in_flight, bytes: self.bytes }
+        let in_flight = self.window.in_flight();
+        Load { queued: self.window.len() - in_flight, in_flight, bytes: self.window.bytes() }
     }
 
-    fn position(&self, id: MessageId) -> Option<usize> {
-        self.entries.binary_search_by_key(&id, |entry| entry.id).ok()
+    /// Returns how much this ledger holds.
+    #[must_use]
+    pub const fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
-    fn remove(&mut self, index: usize, fate: Fate) {
-        if let Some(entry) = self.entries.remove(index) {
-            self.bytes -= entry.weight as usize;
-            self.settled.push_back(entry.settled(fate));
+    /// Returns how many answers came for messages that were settled already.
+    #[must_use]
+    pub const fn late_answers(&self) -> u64 {
+        self.late
+    }
+}
+
+impl<P> Default for Ledger<P> {
+    fn default() -> Self {
+        Self::new(Bounds::default())
+    }
+}
+
+/// Two ledgers are equal when they go on alike. What they have counted does not matter.
+impl<P: PartialEq> PartialEq for Ledger<P> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.next, self.bounds, self.limit, self.stopped)
+            == (other.next, other.bounds, other.limit, other.stopped)
+            && self.window.settled == other.window.settled
+            && self.window.iter().eq(other.window.iter())
+    }
+}
+
+impl<P: Eq> Eq for Ledger<P> {}
+
+impl<P: core::hash::Hash> core::hash::Hash for Ledger<P> {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        (self.next, self.bounds, self.limit, self.stopped).hash(state);
+        self.window.settled.hash(state);
+        for entry in self.window.iter() {
+            entry.hash(state);
         }
-    }
-
-    fn settle_where(&mut self, mut decide: impl FnMut(&mut Entry<P>) -> Option<Fate>) {
-        let Self { entries, settled, bytes, .. } = self;
-        entries.retain_mut(|entry| match decide(entry) {
-            None => true,
-            Some(fate) => {
-                *bytes -= entry.weight as usize;
-                settled.push_back(entry.settled(fate));
-                false
-            }
-        });
     }
 }
 
@@ -347,24 +305,8 @@ impl<P> core::fmt::Debug for Ledger<P> {
     }
 }
 
-impl<P> Entry<P> {
-    fn settled(&self, fate: Fate) -> Settled {
-        Settled { id: self.id, fate, tries: self.tries, path: self.path }
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { messages: 1024, bytes: 16 << 20 }
     }
-
-    /// Returns `fate` for a message that was never written, and doubt for any other.
-    fn unwritten(&self, fate: Fate) -> Fate {
-        if self.tries == 0 { fate } else { Fate::Unknown }
-    }
-}
-
-/// How much is in a ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Load {
-    /// The messages that wait to be written.
-    pub queued: usize,
-    /// The messages that were written and have no proof yet.
-    pub in_flight: usize,
-    /// The bytes of both.
-    pub bytes: usize,
 }

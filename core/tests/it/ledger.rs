@@ -24,7 +24,8 @@ fn a_message_without_proof_counts_when_it_is_written() {
     let id = ledger.accept(at(0), class, 1, "x").expect("room");
     assert_eq!(ledger.next(at(0)), Some((id, &"x", 0)));
     ledger.sent(at(0), id, Path::Socket);
-    let settled = Settled { id, fate: Fate::Acked, tries: 1, path: Some(Path::Socket) };
+    let path = Some(Path::Socket);
+    let settled = Settled { id, fate: Fate::Acked, tries: 1, path, arrivals: 1 };
     assert_eq!((ledger.poll_fate(), ledger.poll_fate()), (Some(settled), None));
     assert!(ledger.is_empty());
 }

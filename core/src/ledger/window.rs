@@ -1,0 +1,217 @@
+//! The messages of a ledger, in the order in which they were accepted.
+
+use alloc::collections::VecDeque;
+
+use super::entry::{Entry, State};
+use super::fate::{Fate, Path, Settled};
+use super::timers::Timers;
+use crate::id::MessageId;
+use crate::time::Timestamp;
+
+/// The messages that have no fate yet, and the ends of those that have one.
+///
+/// A message that leaves the middle leaves a gap behind, which is closed when there are more gaps
+/// than messages: whatever the order of the ends, each costs the same.
+#[derive(Clone)]
+pub(super) struct Window<P> {
+    slots: VecDeque<Slot<P>>,
+    timers: Timers,
+    pub(super) settled: VecDeque<Settled>,
+    /// No message before this one can be written or keeps back another.
+    cursor: MessageId,
+    len: usize,
+    bytes: usize,
+    in_flight: usize,
+    on_socket: usize,
+}
+
+#[derive(Clone)]
+struct Slot<P> {
+    id: MessageId,
+    entry: Option<Entry<P>>,
+}
+
+/// What becomes of a message.
+pub(super) enum Change {
+    Nothing,
+    To(State),
+    End(Fate),
+}
+
+impl<P> Window<P> {
+    pub(super) const fn new() -> Self {
+        Self {
+            slots: VecDeque::new(),
+            timers: Timers::new(),
+            settled: VecDeque::new(),
+            cursor: MessageId::new(0),
+            len: 0,
+            bytes: 0,
+            in_flight: 0,
+            on_socket: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, id: MessageId, entry: Entry<P>) {
+        self.len += 1;
+        self.bytes = self.bytes.saturating_add(entry.weight as usize);
+        self.count(entry.state, true);
+        self.timers.push(entry.due(), id);
+        self.slots.push_back(Slot { id, entry: Some(entry) });
+        self.tidy();
+    }
+
+    /// Returns the first message that is neither on its way nor done with.
+    pub(super) fn head(&self) -> Option<(MessageId, &Entry<P>)> {
+        let from = self.slots.partition_point(|slot| slot.id < self.cursor);
+        self.slots.range(from..).find_map(Slot::live).filter(|(_, entry)| !entry.is_passable())
+    }
+
+    pub(super) fn entry(&self, id: MessageId) -> Option<&Entry<P>> {
+        self.slots.get(self.position(id)?)?.entry.as_ref()
+    }
+
+    /// Decides about one message; returns whether it is there.
+    pub(super) fn decide(
+        &mut self,
+        id: MessageId,
+        decide: impl FnOnce(&mut Entry<P>) -> Change,
+    ) -> bool {
+        let Some(index) = self.position(id) else { return false };
+        let found = self.apply(index, decide);
+        self.tidy();
+        found
+    }
+
+    /// Decides about every message.
+    pub(super) fn decide_all(&mut self, mut decide: impl FnMut(&mut Entry<P>) -> Change) {
+        for index in 0..self.slots.len() {
+            self.apply(index, &mut decide);
+        }
+        self.tidy();
+    }
+
+    /// Decides about every message whose time has come.
+    pub(super) fn decide_due(
+        &mut self,
+        now: Timestamp,
+        mut decide: impl FnMut(&mut Entry<P>) -> Change,
+    ) {
+        while let Some((_, id)) = self.timers.first().filter(|(at, _)| *at <= now) {
+            self.timers.pop();
+            if let Some(index) = self.position(id)
+                && self.slots[index].entry.as_ref().is_some_and(|entry| entry.due() <= now)
+            {
+                self.apply(index, &mut decide);
+            }
+        }
+        self.tidy();
+    }
+
+    pub(super) fn first_due(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| at)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (MessageId, &Entry<P>)> {
+        self.slots.iter().filter_map(Slot::live)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    pub(super) fn on_socket(&self) -> usize {
+        self.on_socket
+    }
+
+    fn position(&self, id: MessageId) -> Option<usize> {
+        let index = self.slots.binary_search_by_key(&id, |slot| slot.id).ok()?;
+        self.slots.get(index)?.entry.is_some().then_some(index)
+    }
+
+    fn apply(&mut self, index: usize, decide: impl FnOnce(&mut Entry<P>) -> Change) -> bool {
+        let Some(Slot { id, entry: place }) = self.slots.get_mut(index) else { return false };
+        let (id, Some(entry)) = (*id, place.as_mut()) else { return false };
+        let before = entry.state;
+        let change = decide(entry);
+        let settled = match change {
+            Change::Nothing => None,
+            Change::To(state) => {
+                entry.state = state;
+                self.timers.push(entry.due(), id);
+                if !entry.is_passable() {
+                    self.cursor = self.cursor.min(id);
+                }
+                self.count(before, false);
+                self.count(state, true);
+                None
+            }
+            Change::End(fate) => Some(entry.settled(id, fate)),
+        };
+        if let Some(settled) = settled {
+            self.settled.push_back(settled);
+            let entry = self.slots.get_mut(index).and_then(|slot| slot.entry.take());
+            self.bytes -= entry.map_or(0, |entry| entry.weight as usize);
+            self.len -= 1;
+            self.count(before, false);
+        }
+        true
+    }
+
+    fn count(&mut self, state: State, more: bool) {
+        let State::Sent { path, .. } = state else { return };
+        let step = |count: &mut usize| if more { *count += 1 } else { *count -= 1 };
+        step(&mut self.in_flight);
+        if path == Path::Socket {
+            step(&mut self.on_socket);
+        }
+    }
+
+    /// Closes gaps, moves the cursor on and forgets deadlines that hold no longer.
+    fn tidy(&mut self) {
+        while self.slots.front().is_some_and(|slot| slot.entry.is_none()) {
+            self.slots.pop_front();
+        }
+        while self.slots.back().is_some_and(|slot| slot.entry.is_none()) {
+            self.slots.pop_back();
+        }
+        if self.slots.len() > 2 * self.len + GAPS {
+            self.slots.retain(|slot| slot.entry.is_some());
+        }
+        let from = self.slots.partition_point(|slot| slot.id < self.cursor);
+        for slot in self.slots.range(from..) {
+            if slot.entry.as_ref().is_some_and(|entry| !entry.is_passable()) {
+                break;
+            }
+            self.cursor = slot.id.next();
+        }
+        if self.timers.is_stale(self.len) {
+            self.timers.clear();
+            for (id, entry) in self.slots.iter().filter_map(Slot::live) {
+                self.timers.push(entry.due(), id);
+            }
+        }
+        while let Some((at, id)) = self.timers.first()
+            && self.entry(id).is_none_or(|entry| entry.due() != at)
+        {
+            self.timers.pop();
+        }
+    }
+}
+
+impl<P> Slot<P> {
+    fn live(&self) -> Option<(MessageId, &Entry<P>)> {
+        self.entry.as_ref().map(|entry| (self.id, entry))
+    }
+}
+
+/// How many gaps are not worth closing.
+const GAPS: usize = 32;
