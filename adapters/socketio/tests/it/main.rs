@@ -1,0 +1,1 @@
+//! Integration tests: frames go in, frames and signals come out.
