@@ -1,6 +1,5 @@
 //! A live WebSocket of the simulator: reads, writes, and obeys the script.
 
-use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,7 +92,7 @@ impl SocketHandle {
         self.quiet.to_client.load(Ordering::SeqCst)
     }
 
-    fn is_deaf(&self) -> bool {
+    pub(crate) fn is_deaf(&self) -> bool {
         self.quiet.to_server.load(Ordering::SeqCst)
     }
 }
@@ -110,7 +109,7 @@ where
         decoder: Decoder::default(),
         output: BytesMut::new(),
         flushed: true,
-        backlog: VecDeque::new(),
+        backlog: Vec::new(),
         active: Instant::now(),
         state: State::Open,
     };
@@ -124,7 +123,7 @@ struct Socket {
     decoder: Decoder,
     output: BytesMut,
     flushed: bool,
-    backlog: VecDeque<Out>,
+    backlog: Vec<Out>,
     active: Instant,
     state: State,
 }
@@ -146,7 +145,8 @@ impl Socket {
         let (mut reader, mut writer) = tokio::io::split(io);
         let link = self.handle.link.clone();
         loop {
-            while let Some(out) = self.backlog.pop_front() {
+            // What was queued together is written together.
+            for out in std::mem::take(&mut self.backlog) {
                 self.write(out);
             }
             if self.state == State::Ending || self.output.len() > MAX_OUTPUT {
@@ -166,7 +166,7 @@ impl Socket {
                     Ok(flushed) => self.flushed = flushed,
                     Err(_) => return self.ended(),
                 },
-                Some(out) = queue.recv() => self.backlog.push_back(out),
+                1.. = queue.recv_many(&mut self.backlog, QUEUE) => {}
                 read = reader.read_buf(self.decoder.buffer()) => match read {
                     Ok(0) | Err(_) => return self.ended(),
                     Ok(_) => self.take_messages(),
@@ -338,6 +338,7 @@ impl Socket {
         let wire = &self.hub.wire;
         match message {
             Message::Text(text) => {
+                self.hub.vendor.label_frame(&self.hub, text);
                 self.log("client", "text", |record| wire.show_text(record, text));
             }
             Message::Binary(data) => {
