@@ -34,15 +34,14 @@
 //!
 //! **Guest chat: at least once, keyed by `messageId`**, in the order in which messages were
 //! accepted. Exactly once holds only where the server knows a `messageId` again. A message keeps
-//! its id on both paths and over restarts; one that was written more than once says so in
-//! [`Settled::tries`](redial_core::Settled::tries). Every message ends in one
+//! its id on both paths and over restarts; one that may have arrived more than once is
+//! told by [`Settled::may_be_duplicate`](redial_core::Settled::may_be_duplicate). Every message ends in one
 //! [`Fate`](redial_core::Fate).
 //!
-//! A new guest session is another conversation. What may have arrived in the old one is not
-//! repeated in the new one unless
-//! [`Builder::carry_over`](guest::Builder::carry_over) says so: its fate is
-//! [`Unknown`](redial_core::Fate::Unknown). A message whose REST send found the old session dead
-//! (401) goes to the new one.
+//! A new guest session is another conversation, and
+//! [`Message::Conversation`](guest::Message::Conversation) says so. What may have arrived in the
+//! old one is sent again in the new one, as the guide does, unless
+//! [`Builder::carry_over`](guest::Builder::carry_over) says otherwise.
 //!
 //! **Web Messaging: at most once**, by default: the service has no known idempotency, so what was
 //! written before the connection was lost is not written again. Its fate is

@@ -97,9 +97,9 @@ impl GuestChat {
         answer: HttpResult,
         io: &mut Io<'_, Self>,
     ) {
-        let again = |after| Outcome::Retry { after: Some(after) };
         let backoff = self.backoff(tries, io);
-        let Ok(answer) = answer else { return io.settle(id, again(backoff)) };
+        let lost = |after| Outcome::Lost { after: Some(after) };
+        let Ok(answer) = answer else { return io.settle(id, lost(backoff)) };
         match answer.status {
             200..=299 => io.reply(id, Outcome::Acked, Receipt::of(answer)),
             401 if guest != self.generation => io.settle(id, Outcome::Retry { after: None }),
@@ -110,14 +110,22 @@ impl GuestChat {
             429 => {
                 let within = session::wait_of(&answer, self.config.retry_after);
                 io.throttled(within);
-                io.settle(id, again(within));
+                io.settle(id, Outcome::Retry { after: Some(within) });
             }
             // Neither an answer about the message nor its refusal: it waits and keeps its place.
             0..=399 | 408 | 500.. => {
                 if let Some(within) = answer.retry_after {
                     io.throttled(within);
                 }
-                io.settle(id, again(session::wait_of(&answer, backoff)));
+                let after = session::wait_of(&answer, backoff);
+                io.settle(
+                    id,
+                    match answer.status {
+                        // Somebody on the way gave up waiting: the server may have it.
+                        408 | 502 | 504 => lost(after),
+                        _ => Outcome::Retry { after: Some(after) },
+                    },
+                );
             }
             status @ 400..=499 => io.settle(id, Outcome::Rejected(status)),
         }

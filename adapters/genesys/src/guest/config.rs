@@ -86,7 +86,7 @@ impl Builder {
             plain: false,
             socket_auth: SocketAuth::Header,
             resend: Path::Http,
-            carry_over: false,
+            carry_over: true,
             user_agent: concat!("redial-genesys/", env!("CARGO_PKG_VERSION")).to_owned(),
             ttl: TTL,
             retries: RETRIES,
@@ -132,9 +132,10 @@ impl Builder {
 
     /// Says whether a message that may have arrived in one conversation is sent again in the next.
     ///
-    /// By default it is not, and its fate is [`Unknown`](redial_core::Fate::Unknown): the new
-    /// guest is another conversation, in which the message could stand a second time. A message
-    /// that was never written always goes to the conversation that there is.
+    /// By default it is, as the guide does: nothing is lost, and the message may stand in both
+    /// conversations, which [`Settled::may_be_duplicate`](redial_core::Settled::may_be_duplicate)
+    /// tells. If it is not, its fate is [`Unknown`](redial_core::Fate::Unknown). A message that
+    /// cannot have arrived always goes to the conversation that there is.
     pub const fn carry_over(mut self, carry_over: bool) -> Self {
         self.carry_over = carry_over;
         self
