@@ -68,6 +68,9 @@ pub(crate) trait Vendor: Send + Sync {
     fn step(&self, request: &Request) -> &'static str;
     /// Labels the secrets in the path of the request, before it is logged.
     fn label_secrets(&self, hub: &Hub, request: &Request);
+    /// Labels the secrets in a text frame that only the vendor knows for what they are, before it
+    /// is logged.
+    fn label_frame(&self, _hub: &Hub, _text: &str) {}
     /// Records a scripted refusal and gives the vendor's own error body.
     fn refused(&self, hub: &Hub, request: &Request, status: Option<u16>) -> Reply;
     /// Answers a request; `omit` names a field to leave out.

@@ -239,12 +239,10 @@ impl Socket {
                 });
             }
             Out::Marked(text, mark) => {
-                let heard = !self.handle.is_muted();
-                self.write(Out::Text(text));
-                if heard {
+                if !self.handle.is_muted() {
                     self.hub.vendor.wrote(self.handle.conn, &mark);
-                    self.hub.wire.touch();
                 }
+                self.write(Out::Text(text));
             }
             Out::Cut => {
                 self.cut(End::Fin);
