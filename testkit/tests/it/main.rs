@@ -8,4 +8,6 @@ mod policies;
 mod world;
 
 #[cfg(feature = "servers")]
+mod genesys_sim;
+#[cfg(feature = "servers")]
 mod liveperson_sim;

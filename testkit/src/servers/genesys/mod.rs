@@ -175,6 +175,12 @@ impl Vendor for Arc<Genesys> {
         }
     }
 
+    fn label_frame(&self, hub: &Hub, text: &str) {
+        if self.profile == Profile::WebMessaging {
+            web_messaging::label_secrets(&hub.wire, text);
+        }
+    }
+
     fn refused(&self, _hub: &Hub, request: &Request, status: Option<u16>) -> Reply {
         match self.profile {
             Profile::Guest => self.guest_refused(request, status),

@@ -285,8 +285,8 @@ fn shown(request: &Request) -> Option<String> {
 
 /// Gives one parameter of the query.
 pub(in crate::servers::genesys) fn query(request: &Request, name: &str) -> Option<String> {
-    let pairs = request.query.as_deref()?.split('&').filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.filter(|(key, _)| *key == name).next_back()?;
+    let mut pairs = request.query.as_deref()?.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.rfind(|(key, _)| *key == name)?;
     Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
 }
 

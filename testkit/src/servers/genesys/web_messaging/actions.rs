@@ -13,6 +13,7 @@ use crate::servers::genesys::{Genesys, Inner, decorate};
 use crate::servers::hub::Hub;
 use crate::servers::socket::{Out, SocketHandle};
 use crate::servers::valve::End;
+use crate::servers::wire::WireLog;
 
 /// One request on a socket.
 pub(super) struct Asked<'a> {
@@ -30,6 +31,17 @@ impl Asked<'_> {
 
     fn text(&self, key: &str) -> Option<&str> {
         self.frame.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+}
+
+/// Labels the code of an authenticated session; every other secret has a field name that tells.
+pub(in crate::servers::genesys) fn label_secrets(wire: &WireLog, text: &str) {
+    if !text.contains("configureAuthenticatedSession") {
+        return;
+    }
+    let frame: Value = serde_json::from_str(text).unwrap_or_default();
+    if let Some(code) = frame["data"]["code"].as_str() {
+        wire.name("code", code);
     }
 }
 
@@ -80,12 +92,9 @@ impl Genesys {
             "configureSession" => self.configure(hub, inner, asked),
             "configureAuthenticatedSession" => {
                 let code = asked.frame.get("data").and_then(|data| data.get("code"));
-                match code.and_then(Value::as_str).filter(|code| !code.is_empty()) {
-                    Some(code) => {
-                        self.wire.name("code", code);
-                        self.configure(hub, inner, asked)
-                    }
-                    None => Some(asked.refuse(401)),
+                match code.and_then(Value::as_str) {
+                    Some(code) if !code.is_empty() => self.configure(hub, inner, asked),
+                    _ => Some(asked.refuse(401)),
                 }
             }
             "onMessage" => inner.on_message(hub, asked),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub(super) use self::actions::label_secrets;
 pub(super) use self::http::step;
 use super::{Genesys, Inner};
 use crate::servers::socket::{Out, SocketHandle};

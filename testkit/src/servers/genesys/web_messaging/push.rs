@@ -9,7 +9,7 @@ use crate::servers::genesys::random::{epoch_ms, iso_time};
 use crate::servers::genesys::state::{EventSeen, Path, note};
 use crate::servers::genesys::{Genesys, Inner, decorate};
 use crate::servers::hub::Hub;
-use crate::servers::socket::{Out, SocketHandle};
+use crate::servers::socket::Out;
 
 impl Genesys {
     /// Pushes `n` messages to every session, or frames to every configured socket.
