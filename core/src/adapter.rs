@@ -68,7 +68,10 @@ pub trait Adapter: Sized {
     /// Takes the answer to an exchange of [`Io::http`].
     fn handle_http(&mut self, step: Self::Step, answer: HttpResult, io: &mut Io<'_, Self>);
 
-    /// Writes a message, and says which way it went.
+    /// Writes a message, and says which way it went. `tries` is how often it was written before.
+    ///
+    /// While servers have asked to wait nothing goes over HTTP: an exchange that is asked for
+    /// here is then dropped, and this is called again later with the same `tries`.
     fn transmit(
         &mut self,
         id: MessageId,

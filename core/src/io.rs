@@ -130,6 +130,13 @@ pub(crate) enum Signal<A: Adapter> {
     Problem(Problem),
 }
 
+impl<A: Adapter> Signal<A> {
+    /// Returns whether this asks for an exchange that carries a message.
+    pub(crate) fn is_exchange_of(&self, id: MessageId) -> bool {
+        matches!(self, Self::Http { scope: Scope::Message(of), .. } if *of == id)
+    }
+}
+
 impl<A: Adapter> Queue<A> {
     pub(crate) fn is_idle(&self) -> bool {
         self.signals.is_empty()
@@ -219,7 +226,8 @@ impl<A: Adapter> Io<'_, A> {
         }
     }
 
-    /// Nothing may be sent to this account's servers for a while.
+    /// Nothing may be sent to this account's servers for a while: no token call, no dial, and no
+    /// message, on whatever path.
     pub fn throttled(&mut self, within: Span) {
         self.say(Signal::Throttled { within });
     }

@@ -203,6 +203,11 @@ impl<P> Ledger<P> {
         self.window.settled.pop_front()
     }
 
+    /// Takes back a fate that the application has not heard of, before all others.
+    pub(crate) fn keep_fate(&mut self, settled: Settled) {
+        self.window.settled.push_front(settled);
+    }
+
     /// Returns the instant at which [`Ledger::tick`] is due, or at which a held message may go.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {

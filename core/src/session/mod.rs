@@ -1,7 +1,10 @@
 //! A whole session: machine, ledger and adapter as one sans-IO object.
 
 mod perform;
+#[cfg(feature = "serde")]
+mod saved;
 mod snapshot;
+mod transmit;
 mod types;
 
 use alloc::collections::VecDeque;
@@ -17,7 +20,7 @@ use crate::event::{Event, Evidence};
 use crate::http::{HttpResult, NoAnswer};
 use crate::id::{ConnId, HttpId, MessageId};
 use crate::io::{Exchange, Frame, Io, Queue, Scope};
-use crate::ledger::{Bounds, Ledger, Load, Path, Refused};
+use crate::ledger::{Bounds, Ledger, Path};
 use crate::machine::{Machine, Phase};
 use crate::time::{Cx, Timestamp};
 
@@ -48,6 +51,10 @@ pub struct Session<A: Adapter> {
     authorizing: Option<Authorize>,
     /// What befell the last token.
     last_cause: Option<Cause>,
+    /// Until when the adapter wants no message to be written.
+    silent_until: Timestamp,
+    /// A message that was found to go over HTTP while servers have asked to wait.
+    over_http: Option<MessageId>,
     nonce: u128,
     problems: u64,
     log: Option<VecDeque<(Cx, Event)>>,
@@ -126,59 +133,11 @@ impl<A: Adapter> Session<A> {
         }
     }
 
-    /// Accepts a message; its end is an [`Item::Fate`].
-    ///
-    /// # Errors
-    ///
-    /// Hands the message back when too much is waiting or the session has ended.
-    pub fn send(
-        &mut self,
-        cx: Cx,
-        message: A::Outgoing,
-    ) -> Result<MessageId, Refused<A::Outgoing>> {
-        let (class, weight) = (self.adapter.class(&message), self.adapter.weight(&message));
-        self.ledger.accept(cx.now, class, weight, message)
-    }
-
     /// Returns the next thing to do that does not wait for the socket or the application. It may
     /// change after every [`Session::handle`], and after [`Session::poll_transmit`]: a message
     /// that goes over HTTP leaves here.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
-    }
-
-    /// Returns the next thing to write. Call it only while the socket can take more: messages
-    /// leave the ledger here. It may change after every [`Session::handle`] and
-    /// [`Session::send`].
-    pub fn poll_transmit(&mut self, cx: Cx) -> Option<Transmit> {
-        if self.has_said_goodbye() {
-            self.queue.frames.clear();
-        }
-        loop {
-            if let Some(frame) = self.queue.frames.pop_front() {
-                return Some(Transmit::Frame(frame));
-            }
-            if let Some(code) = self.farewell.take() {
-                return Some(Transmit::Close { code });
-            }
-            if !self.is_online() || !self.adapter.can_transmit() {
-                return None;
-            }
-            let (id, message, tries) = self.ledger.next(cx.now)?;
-            abort(&mut self.exchanges, &mut self.effects, |scope| scope == Scope::Message(id));
-            let mut io = Io {
-                cx,
-                scope: Scope::Message(id),
-                conn: self.machine.live_conn(),
-                open: true,
-                online: true,
-                nonce: self.nonce,
-                queue: &mut self.queue,
-            };
-            let path = self.adapter.transmit(id, message, tries, &mut io);
-            self.ledger.sent(cx.now, id, path);
-            self.drain(cx);
-        }
     }
 
     /// Returns the next thing for the application. Call it only while the application can take
@@ -194,7 +153,7 @@ impl<A: Adapter> Session<A> {
         let exchanges = self.exchanges.iter().map(|exchange| exchange.deadline).min();
         [self.machine.poll_timeout(), self.ledger.poll_timeout(), exchanges]
             .into_iter()
-            .chain([self.adapter.poll_timeout()])
+            .chain([self.adapter.poll_timeout(), self.release_at()])
             .flatten()
             .min()
     }
@@ -253,12 +212,6 @@ impl<A: Adapter> Session<A> {
         &self.adapter
     }
 
-    /// Returns how many messages wait and how many are on their way.
-    #[must_use]
-    pub fn load(&self) -> Load {
-        self.ledger.load()
-    }
-
     /// Returns how many problems have been reported.
     #[must_use]
     pub const fn problems(&self) -> u64 {
@@ -284,6 +237,8 @@ impl<A: Adapter> Session<A> {
             farewell: None,
             authorizing: None,
             last_cause: None,
+            silent_until: Timestamp::ZERO,
+            over_http: None,
             nonce,
             problems: 0,
             log: None,

@@ -109,7 +109,11 @@ impl<A: Adapter> Session<A> {
             Signal::Refused { conn, code, retry_after } => {
                 self.feed(cx, Event::Refused { conn, code, retry_after });
             }
-            Signal::Throttled { within } => self.feed(cx, Event::Throttled { within }),
+            Signal::Throttled { within } => {
+                self.feed(cx, Event::Throttled { within });
+                let asked = (self.machine.now() + within).min(self.machine.not_before());
+                self.silent_until = self.silent_until.max(asked);
+            }
             Signal::Message(message) => self.deliver(cx, message),
             Signal::Reply { id, outcome, reply } => {
                 if self.ledger.contains(id) {

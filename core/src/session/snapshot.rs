@@ -1,14 +1,16 @@
 //! What a later process needs to go on.
 
-use super::Session;
+use super::{Item, Session};
+use crate::action::Notice;
 use crate::adapter::Adapter;
 use crate::ledger::Ledger;
-use crate::machine::Machine;
+use crate::machine::{Machine, Phase};
 use crate::time::Timestamp;
 
 /// What a later process needs to go on with a session.
 ///
-/// The cursor may hold secrets and the ledger holds message bodies, so `Debug` shows neither and
+/// With the feature `serde` it can be stored, in whatever format; what is stored begins with its
+/// version, and what a later version stored is refused by name. The cursor may hold secrets and the ledger holds message bodies, so `Debug` shows neither and
 /// whoever stores a snapshot protects it.
 pub struct Snapshot<A: Adapter> {
     /// The lifecycle.
@@ -43,17 +45,22 @@ impl<A: Adapter> core::fmt::Debug for Snapshot<A> {
 
 impl<A: Adapter> Session<A> {
     /// Returns what a later process needs to go on from here.
+    ///
+    /// Fates that the application has not taken yet are in it. Messages of the peer and replies
+    /// that it has not taken are not.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot<A> {
-        Snapshot {
-            machine: self.machine,
-            ledger: self.ledger.clone(),
-            cursor: self.adapter.cursor(),
-            nonce: self.nonce,
+        let mut ledger = self.ledger.clone();
+        for item in self.items.iter().rev() {
+            if let Item::Fate(settled) = item {
+                ledger.keep_fate(*settled);
+            }
         }
+        Snapshot { machine: self.machine, ledger, cursor: self.adapter.cursor(), nonce: self.nonce }
     }
 
-    /// Goes on from a snapshot. What was on its way counts as cut.
+    /// Goes on from a snapshot. What was on its way counts as cut, and keeps its id when it is
+    /// written again. A session that had ended, or was ending, tells so again.
     #[must_use]
     pub fn restore(mut adapter: A, now: Timestamp, saved: Snapshot<A>) -> Self {
         adapter.restore(saved.cursor);
@@ -61,6 +68,11 @@ impl<A: Adapter> Session<A> {
         let mut ledger = saved.ledger;
         ledger.interrupt();
         let mut session = Self::assemble(adapter, machine, ledger, saved.nonce);
+        if let Phase::Stopped(reason) = *session.machine.phase() {
+            session.ledger.stop();
+            session.take_fates();
+            session.items.push_back(Item::Notice(Notice::Stopped { reason }));
+        }
         session.take_fates();
         session
     }
