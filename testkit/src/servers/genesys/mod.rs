@@ -25,7 +25,9 @@
 //!
 //! The steps of a refusal are `guest`, `upgrade` and `rest` for guests. For Web Messaging they are
 //! `upgrade`, `history`, and three that are refused in band: `join` is `configureSession`, `token`
-//! is `getJwt`, and `rest`, the step that sends, is `onMessage`.
+//! is `getJwt`, and `rest`, the step that sends, is `onMessage`. `fail_requests` is about messages
+//! by REST for guests, and about `onMessage` for Web Messaging, where any code can be chosen.
+//! `lose_acks` is about the acknowledgments of messages on sockets.
 
 mod builder;
 mod delivery;

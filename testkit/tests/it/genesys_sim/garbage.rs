@@ -2,14 +2,14 @@
 
 use futures_util::SinkExt;
 use redial_testkit::servers::genesys::GenesysSim;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::client::{
-    GUESTS, SOON, WEB, ask, call, chat, connect, create, guest_sim, post, say, tcp, web_connect,
-    web_sim,
+    GUESTS, SOON, WEB, ask, call, chat, connect, create, guest_sim, next_json, post, say, tcp,
+    web_connect, web_sim,
 };
 
 const TEXTS: [&str; 22] = [
@@ -138,3 +138,124 @@ async fn what_is_kept_is_bounded() {
     let frame = json!({ "action": "configureSession", "deploymentId": "d", "token": longest });
     assert_eq!(ask(&mut ws, frame).await["code"], 200);
 }
+
+/// Builds values out of the words that the services know, in places where they make no sense.
+struct Nonsense(u64);
+
+impl Nonsense {
+    fn draw(&mut self, below: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % below
+    }
+
+    fn word(&mut self) -> &'static str {
+        WORDS[self.draw(WORDS.len())]
+    }
+
+    fn value(&mut self, depth: usize) -> Value {
+        match self.draw(if depth == 0 { 5 } else { 8 }) {
+            0 => Value::Null,
+            1 => json!(self.draw(2) == 0),
+            2 => json!(self.draw(5000)),
+            3 | 4 => json!(self.word()),
+            5 => (0..self.draw(4)).map(|_| self.value(depth - 1)).collect(),
+            _ => self.object(depth - 1),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Value {
+        let fields = (0..self.draw(6)).map(|_| (self.word().to_owned(), self.value(depth)));
+        Value::Object(fields.collect())
+    }
+
+    /// A request that is nearly good.
+    fn request(&mut self) -> Value {
+        let mut request = say("t-1", "x", "x");
+        request["action"] = json!(ACTIONS[self.draw(ACTIONS.len())]);
+        if self.draw(3) == 0 {
+            request["message"][self.word()] = self.value(4);
+        }
+        for _ in 0..self.draw(4) {
+            request[self.word()] = self.value(4);
+        }
+        request
+    }
+}
+
+#[tokio::test]
+async fn nonsense_made_of_known_words_ends_no_socket() {
+    let web = web_sim().await;
+    for rate in ["message_rate", "request_rate", "configure_rate", "echo_rate"] {
+        web.set(rate, Value::Null).await.unwrap();
+    }
+    let guest = guest_sim().await;
+    let mut nonsense = Nonsense(1);
+    let mut ws = web_connect(&web, "t-1").await;
+    let (_guest, mut guest_ws) = connect(&guest).await;
+    for round in 0..400 {
+        for _ in 0..5 {
+            let request = nonsense.request();
+            ws.send(Message::text(request.to_string())).await.unwrap();
+            let mut frame = chat("1", "x");
+            frame[nonsense.word()] = nonsense.value(3);
+            guest_ws.send(Message::text(frame.to_string())).await.unwrap();
+        }
+        web.notify(1, nonsense.object(4)).await;
+        guest.notify(1, nonsense.object(4)).await;
+        let end = json!({ "action": "end", "tracingId": format!("end-{round}") });
+        ws.send(Message::text(end.to_string())).await.unwrap();
+        while next_json(&mut ws).await["tracingId"] != end["tracingId"] {}
+        let end = format!("end-{round}");
+        guest_ws.send(Message::text(chat(&end, "x").to_string())).await.unwrap();
+        while next_json(&mut guest_ws).await["messageId"] != json!(end) {}
+    }
+    assert_eq!((web.state().live_sockets, guest.state().live_sockets), (1, 1));
+}
+
+const ACTIONS: [&str; 8] = [
+    "configureSession",
+    "configureAuthenticatedSession",
+    "onMessage",
+    "onMessage",
+    "echo",
+    "getJwt",
+    "getConfiguration",
+    "closeSession",
+];
+const WORDS: [&str; 34] = [
+    "action",
+    "token",
+    "tracingId",
+    "message",
+    "type",
+    "text",
+    "Text",
+    "Event",
+    "Structured",
+    "events",
+    "eventType",
+    "presence",
+    "Presence",
+    "Clear",
+    "Join",
+    "typing",
+    "channel",
+    "metadata",
+    "customAttributes",
+    "data",
+    "code",
+    "deploymentId",
+    "startNew",
+    "closeAllConnections",
+    "t-1",
+    "id",
+    "class",
+    "body",
+    "content",
+    "messageId",
+    "direction",
+    "from",
+    "",
+    "\u{1F600}",
+];
