@@ -2,7 +2,7 @@
 
 use futures_util::SinkExt;
 use redial_testkit::servers::Refusal;
-use redial_testkit::servers::genesys::{CutWhen, Path, State};
+use redial_testkit::servers::genesys::{CutWhen, GenesysSim, Path, State};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -221,9 +221,62 @@ async fn web_acks_can_be_lost_mistaken_and_cut() {
     assert_eq!(proofs, ["x3"]);
 }
 
-async fn web_connect_again(sim: &redial_testkit::servers::genesys::GenesysSim) -> Ws {
+async fn web_connect_again(sim: &GenesysSim) -> Ws {
     let mut ws = super::client::web_open(sim).await;
     let answer = super::client::configure(&mut ws, "t-1").await;
     assert_eq!(answer["body"]["newSession"], false);
     ws
+}
+
+/// Sends a thousand messages one by one through losses of every kind, and each that got no
+/// acknowledgment once more by REST; gives how many went twice.
+async fn send_a_thousand(sim: &GenesysSim) -> usize {
+    let (guest, mut ws) = connect(sim).await;
+    let mut again = 0;
+    for n in 0..1000 {
+        let id = n.to_string();
+        match n % 50 {
+            7 => sim.cut_at(1, CutWhen::BeforeDelivery).await,
+            17 => sim.cut_at(1, CutWhen::BeforeAck).await,
+            27 => sim.cut_at(1, CutWhen::AfterAck).await,
+            37 => sim.lose_acks(1).await,
+            47 => sim.lose_rest_replies(1).await,
+            _ => {}
+        }
+        if n % 50 == 47 {
+            assert!(try_post(sim, &guest, &id, &id).await.is_err());
+        } else {
+            put(&mut ws, &chat(&id, &id)).await;
+        }
+        let acked = match n % 50 {
+            37 => sim.until(SOON, |state| state.lost_acks > again).await.is_err(),
+            47 => false,
+            _ => matches!(next(&mut ws).await, Ok(Message::Text(_))),
+        };
+        if !acked {
+            again += u64::from(n % 50 != 7);
+            assert_eq!(post(sim, &guest, &id, &id).await.status, 200);
+        }
+        if matches!(n % 50, 7 | 17 | 27) {
+            ws = open(sim, &guest).await.unwrap();
+        }
+    }
+    again as usize
+}
+
+#[tokio::test]
+async fn a_thousand_messages_are_once_or_at_least_once_there() {
+    let numbers: Vec<_> = (0..1000).map(|n| n.to_string()).collect();
+    for dedupe in [true, false] {
+        let sim = guest_sim().await;
+        sim.set("dedupe", dedupe).await.unwrap();
+        let again = send_a_thousand(&sim).await;
+        let state = sim.state();
+        assert_eq!((again, state.duplicates(), state.lost_acks), (60, 60, 60));
+        let mut texts = state.texts();
+        assert_eq!(texts.len(), if dedupe { 1000 } else { 1060 });
+        texts.dedup();
+        assert_eq!(texts, numbers, "in order");
+        assert!(numbers.iter().all(|id| state.proves(id)));
+    }
 }

@@ -257,7 +257,7 @@ async fn endings_are_closes_cuts_idleness_and_absence() {
     sim.set("idle_close_ms", 100).await.unwrap();
     assert!(next(&mut ws).await.unwrap().is_close());
     sim.set("idle_close_ms", 0).await.unwrap();
-    sim.down(Duration::from_millis(300)).await;
+    sim.down(Duration::from_millis(1000)).await;
     assert!(tcp(&sim).await.is_err());
     let back = async {
         while tcp(&sim).await.is_err() {

@@ -199,13 +199,13 @@ async fn sessions_expire_by_script_and_by_time() {
     assert_eq!(next_json(&mut ws).await["class"], "SessionExpiredEvent");
     assert_eq!(ask(&mut ws, say("t-1", "x", "late")).await["code"], 4006);
     assert_eq!(configure(&mut ws, "t-1").await["code"], 4006);
-    sim.set("session_ttl_ms", 300).await.unwrap();
+    sim.set("session_ttl_ms", 1500).await.unwrap();
     let mut ws = web_connect(&sim, "t-2").await;
     let begun = std::time::Instant::now();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     ask(&mut ws, say("t-2", "x", "still here")).await;
     assert_eq!(next_json(&mut ws).await["class"], "SessionExpiredEvent");
-    assert!(begun.elapsed() >= Duration::from_millis(380), "a message prolongs");
+    assert!(begun.elapsed() >= Duration::from_millis(1700), "a message prolongs");
     sim.revoke_tokens().await;
     assert_eq!(ask(&mut ws, say("t-2", "x", "gone")).await["code"], 4007);
 }
@@ -230,7 +230,7 @@ async fn events_of_the_service_are_scripted() {
 async fn frames_can_overtake_each_other() {
     let sim = web_sim().await;
     let mut ws = web_connect(&sim, "t-1").await;
-    sim.set("out_of_order_ms", 100).await.unwrap();
+    sim.set("out_of_order_ms", 1000).await.unwrap();
     for id in ["x1", "x2"] {
         put(&mut ws, &say("t-1", id, id)).await;
     }
