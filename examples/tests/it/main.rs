@@ -1,4 +1,5 @@
 //! Black-box tests of the tool's contract: they know the process and nothing behind it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod causes;
 mod control;

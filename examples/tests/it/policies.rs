@@ -1,8 +1,8 @@
 //! `--policy FILE`: what the file says is changed, the rest stays the vendor's.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Sim, connect_with};
+use crate::support::{Sim, Tool, connect_with, scratch};
 
 #[test]
 fn what_the_file_does_not_say_stays_the_vendors() {
@@ -46,4 +46,47 @@ fn a_growing_wait_ends_with_its_budget() {
     assert_eq!(suspended["reason"], "attempts_exhausted");
     assert_eq!(suspended["cause"], json!({ "http": { "step": "csds", "status": 503 } }));
     client.shut_down();
+}
+
+#[test]
+fn check_shows_what_a_file_comes_to() {
+    let file = scratch("policy.toml");
+    std::fs::write(&file, "[backoff]\njitter = \"equal\"\nattempts = 3\n").unwrap();
+    let (code, stdout, stderr) = Tool::new(["check"]).arg(&file).finish();
+    assert_eq!(code, Some(0), "{stderr}");
+    for part in ["close 4401", "new token", "anything else", "5 s to 10 s", "after 3 attempts"] {
+        assert!(stdout.contains(part), "{part}: {stdout}");
+    }
+    let (code, stdout, _) = Tool::new(["check", "--json"]).arg(&file).finish();
+    assert_eq!(code, Some(0));
+    let lines: Vec<Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["t_ms"].is_u64()));
+    assert_eq!(lines.iter().filter(|line| line["kind"] == "wait").count(), 3);
+    let wait = lines.iter().find(|line| line["kind"] == "wait").unwrap();
+    assert_eq!((&wait["least_ms"], &wait["most_ms"]), (&json!(5000), &json!(10_000)));
+}
+
+#[test]
+fn check_says_what_is_wrong() {
+    for (text, reason) in [
+        ("floor = 0\n", "zero"),
+        ("no_such = 1\n", "no_such"),
+        ("[backoff]\ngrowth = { fixed = \"x\" }\n", ""),
+        ("this is no TOML", ""),
+    ] {
+        let file = scratch("policy.toml");
+        std::fs::write(&file, text).unwrap();
+        let (code, stdout, stderr) = Tool::new(["check"]).arg(&file).finish();
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{text}");
+        assert!(stderr.contains("policy.toml") && stderr.contains(reason), "{stderr}");
+    }
+}
+
+#[test]
+fn the_diagram_is_drawn_from_the_policy() {
+    let (code, stdout, stderr) = Tool::new(["diagram", "--vendor", "liveperson"]).finish();
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.starts_with("stateDiagram-v2\n"), "{stdout}");
+    assert!(stdout.contains("Starting --> Online: Ready"), "{stdout}");
 }

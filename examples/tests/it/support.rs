@@ -236,7 +236,7 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("{}", self.story());
+            let _ = writeln!(std::io::stderr(), "{}", self.story());
         }
     }
 }

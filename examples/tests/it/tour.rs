@@ -1,10 +1,16 @@
 //! `redial tour`: it ends well, and it notices what is broken.
 
+use std::sync::{Mutex, PoisonError};
+
 use serde_json::{Value, json};
 
 use crate::support::Tool;
 
-const SPEED: &str = "40";
+/// Short enough for a test, and not so short that a busy machine is taken for a dead peer.
+const SPEED: &str = "20";
+
+/// Tours are busy: one test at a time.
+static BUSY: Mutex<()> = Mutex::new(());
 
 fn run(args: &[&str]) -> (Option<i32>, Vec<Value>, String) {
     let (code, stdout, stderr) =
@@ -19,6 +25,7 @@ fn of<'a>(lines: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> 
 
 #[test]
 fn the_tour_ends_well() {
+    let _busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
     let (code, lines, stderr) = run(&["--vendor", "liveperson"]);
     assert!(lines.iter().all(|line| line["t_ms"].is_u64() && line["kind"].is_string()));
     let verdict = lines.last().unwrap();
@@ -57,6 +64,7 @@ fn the_tour_ends_well() {
 
 #[test]
 fn every_sabotage_is_noticed() {
+    let _busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
     let names = ["no-regenerate", "no-delay", "no-ping", "no-resend", "early-resume"];
     let tours = names.map(|name| std::thread::spawn(move || (name, run(&["--sabotage", name]))));
     for tour in tours {
@@ -72,6 +80,7 @@ fn every_sabotage_is_noticed() {
 
 #[test]
 fn people_get_a_table_without_colours_in_a_pipe() {
+    let _busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
     let (code, stdout, _) = Tool::new(["tour", "--speed", SPEED, "--seed", "7"]).finish();
     assert_eq!(code, Some(0), "{stdout}");
     assert!(!stdout.contains('\u{1b}'));

@@ -60,6 +60,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Runs the main job on embedded simulators with injected faults.
     Tour(TourArgs),
+    /// Draws the states of a session, as the explorer finds them.
+    Diagram(DiagramArgs),
+    /// Shows what a policy file comes to, or what is wrong with it.
+    Check(CheckArgs),
     /// Prints a shell's completions.
     Completions {
         /// The shell.
@@ -248,6 +252,32 @@ pub(crate) enum Sabotage {
     NoResend,
     /// The session counts as online before the vendor says so.
     EarlyResume,
+}
+
+#[derive(Args)]
+pub(crate) struct DiagramArgs {
+    /// The vendor whose policy is explored.
+    #[arg(long)]
+    pub(crate) vendor: Option<TourVendor>,
+    /// How it is drawn.
+    #[arg(long, value_enum, default_value = "mermaid")]
+    pub(crate) format: DiagramFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DiagramFormat {
+    /// Text that many places draw.
+    Mermaid,
+}
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    /// The policy file, as `connect --policy` takes it.
+    #[arg(value_name = "POLICY.toml")]
+    pub(crate) file: PathBuf,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Prints a shell's completions.

@@ -1,8 +1,10 @@
 //! `redial`: see the library work, talk to a vendor from a terminal, and test clients against
 //! simulators. What it prints is a promise; `TOOL.md` has it.
 
+mod check;
 mod cli;
 mod connect;
+mod diagram;
 mod output;
 mod serve;
 mod tour;
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
             Command::Connect(args) => connect::run(args, typed).await,
             Command::Serve(args) => serve::run(args).await,
             Command::Tour(args) => tour::run(args).await,
+            Command::Diagram(args) => diagram::run(args),
+            Command::Check(args) => check::run(args),
             Command::Completions { shell } => cli::completions(shell),
         }
     });

@@ -162,6 +162,26 @@ pub(crate) fn cause_json<A: Adapter>(cause: Cause) -> Value {
     }
 }
 
+/// Returns a cause as a person would say it.
+pub(crate) fn cause_text<A: Adapter>(cause: Cause) -> String {
+    match cause {
+        Cause::Close(code) => format!("close {code}"),
+        Cause::Handshake(status) => format!("handshake {status}"),
+        Cause::Http { step, status } => format!("{} {status}", A::step_name(step)),
+        Cause::Refused(code) => format!("refused: {}", A::refusal_name(code)),
+        Cause::Timeout(Wait::Token) => "no token in time".into(),
+        Cause::Timeout(Wait::Connect) => "no connection in time".into(),
+        Cause::Timeout(Wait::Ready) => "not ready in time".into(),
+        Cause::Timeout(Wait::Pong) => "no answer to the probe".into(),
+        Cause::Timeout(Wait::Health) => "no sign of life".into(),
+        Cause::Network => "network".into(),
+        Cause::Replaced => "replaced".into(),
+        Cause::Requested => "as it was asked to".into(),
+        Cause::Overflow => "too many messages".into(),
+        Cause::Held => "held back".into(),
+    }
+}
+
 /// Returns whose fault a cause is, as far as it tells.
 pub(crate) fn fault_of(cause: Cause) -> &'static str {
     match cause {

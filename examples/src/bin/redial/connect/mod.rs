@@ -20,7 +20,7 @@ use files::Files;
 use input::{Input, Line};
 use signals::Signals;
 
-pub(crate) use kinds::{Kinds, cause_json};
+pub(crate) use kinds::{Kinds, cause_json, cause_text};
 
 /// Returns the name of a fault.
 fn fault_name(fault: redial_core::Fault) -> &'static str {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redial_core::{Adapter, Fate, Item, Notice, Reason, TokenUse};
+use redial_core::{Adapter, Cause, Fate, Item, Notice, Reason, TokenUse};
 use redial_tungstenite::{Client, Handle, Updates};
 use serde_json::json;
 use tokio::sync::watch;
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::figures::Figures;
 use super::screen::{Screen, Tone};
 use crate::cli::Sabotage;
-use crate::connect::cause_json;
+use crate::connect::{cause_json, cause_text};
 
 /// An application with one session.
 pub(crate) struct App<A: Adapter> {
@@ -28,8 +28,10 @@ pub(crate) struct Counts {
     pub(crate) messages: usize,
     pub(crate) problems: usize,
     pub(crate) stopped: bool,
-    /// The delays that were announced, with the token that is used after them.
-    pub(crate) retries: Vec<(u64, TokenUse)>,
+    /// The tokens that were to be used after each wait.
+    pub(crate) retries: Vec<TokenUse>,
+    /// When the session was lost last, and when it dialled since then.
+    pub(crate) attempts: Vec<u64>,
     lost_at: Option<u64>,
     renewing: bool,
 }
@@ -94,6 +96,12 @@ impl<A: Portable> App<A> {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(format!("waited {within:?} in vain for: {what}")),
         }
+    }
+
+    /// Ends the session, and waits until everything that it said is shown.
+    pub(crate) async fn end(&mut self) {
+        self.handle.shutdown().await;
+        while self.changes.changed().await.is_ok() {}
     }
 
     /// Sends a request and counts how it ended.
@@ -161,6 +169,7 @@ impl Watcher {
                 self.show(Tone::Calm, &format!("has token {token}"), json!({}));
             }
             Notice::Connecting { conn, .. } => {
+                counts.attempts.push(now);
                 self.show(Tone::Calm, &format!("dials, connection {conn}"), json!({}));
                 if self.sabotage == Some(Sabotage::EarlyResume) {
                     self.online(counts, now, conn.get());
@@ -172,19 +181,23 @@ impl Watcher {
             Notice::Offline { cause, .. } => {
                 counts.online = false;
                 counts.lost_at.get_or_insert(now);
-                let cause = cause_json::<A>(cause);
-                self.show(Tone::Bad, &format!("offline: {cause}"), json!({ "cause": cause }));
+                counts.attempts = vec![now];
+                let (tone, text) = match cause {
+                    Cause::Requested => (Tone::Calm, "closes, as it was asked to".to_owned()),
+                    cause => (Tone::Bad, format!("offline: {}", cause_text::<A>(cause))),
+                };
+                self.show(tone, &text, json!({ "cause": cause_json::<A>(cause) }));
             }
             Notice::RetryScheduled { delay, attempt, token, cause, .. } => {
-                counts.retries.push((u64::from(delay.as_millis()), token));
-                let cause = cause_json::<A>(cause);
+                counts.retries.push(token);
                 let kind = match token {
                     TokenUse::Keep => "the same token",
                     TokenUse::Regenerate => "a new token",
                 };
-                let ms = delay.as_millis();
-                let text = format!("attempt {attempt} in {ms} ms with {kind} ({cause})");
-                self.show(Tone::Calm, &text, json!({ "delay_ms": ms, "cause": cause }));
+                let (ms, why) = (delay.as_millis(), cause_text::<A>(cause));
+                let text = format!("waits {ms} ms for attempt {attempt} with {kind} ({why})");
+                let fields = json!({ "delay_ms": ms, "cause": cause_json::<A>(cause) });
+                self.show(Tone::Calm, &text, fields);
             }
             Notice::Stopped { .. } => {
                 counts.stopped = true;

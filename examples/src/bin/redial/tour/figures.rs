@@ -52,6 +52,17 @@ impl Figures {
         counts.chain(times).collect()
     }
 
+    /// Adds the figures of another scene.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.connects += other.connects;
+        self.token_fetches += other.token_fetches;
+        self.recoveries += other.recoveries;
+        self.offline.extend(&other.offline);
+        self.sent += other.sent;
+        self.answered += other.answered;
+        self.failed += other.failed;
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "connects": self.connects, "token_fetches": self.token_fetches,
@@ -86,4 +97,16 @@ pub(crate) struct Report {
     pub(crate) promises: Vec<Promise>,
     /// Why the scene did not come to its end.
     pub(crate) stuck: Option<String>,
+}
+
+impl Report {
+    /// Says everything that is not as it should be.
+    pub(crate) fn problems(&self, slack: u64) -> Vec<String> {
+        let broken = self.promises.iter().filter(|promise| !promise.kept);
+        let broken = broken.map(|promise| format!("broken: {} ({})", promise.text, promise.seen));
+        let stuck = self.stuck.iter().map(|why| format!("stuck: {why}"));
+        let differ = self.app.disagreements(&self.server, slack);
+        let differ = differ.into_iter().map(|text| format!("the two sides disagree: {text}"));
+        broken.chain(stuck).chain(differ).map(|text| format!("{}: {text}", self.scene)).collect()
+    }
 }

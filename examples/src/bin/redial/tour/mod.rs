@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::cli::{Sabotage, TourArgs, TourVendor};
-use crate::output::Failure;
+use crate::output::{self, Failure};
 use figures::Report;
 use screen::Screen;
 
@@ -23,10 +23,7 @@ pub(crate) async fn run(args: TourArgs) -> Result<ExitCode, Failure> {
         screen: Screen::new(args.json),
         sabotage: args.sabotage,
     };
-    stage.screen.title(&format!(
-        "redial tour: real sockets and TLS on loopback, every span of the policy divided by {}\n",
-        stage.speed
-    ));
+    stage.screen.title(stage.speed);
     let mut scenes = JoinSet::new();
     match args.vendor {
         None | Some(TourVendor::Liveperson) => liveperson::scenes(&stage, &mut scenes),
@@ -38,8 +35,10 @@ pub(crate) async fn run(args: TourArgs) -> Result<ExitCode, Failure> {
     }
     reports.sort_by_key(|(order, _)| *order);
     let reports: Vec<Report> = reports.into_iter().map(|(_, report)| report).collect();
-    let good = stage.screen.verdict(&reports, SLACK_MS);
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let problems = stage.screen.verdict(&reports, SLACK_MS);
+    let Some(first) = problems.first() else { return Ok(ExitCode::SUCCESS) };
+    output::complain(&format!("the tour found {} problem(s), first: {first}", problems.len()));
+    Ok(ExitCode::FAILURE)
 }
 
 /// What all scenes share.

@@ -36,10 +36,22 @@ impl Screen {
         self.lines.t_ms()
     }
 
-    pub(crate) fn title(&self, text: &str) {
-        if !self.json {
-            output::say(self.paint("1", text));
+    pub(crate) fn title(&self, speed: u32) {
+        if self.json {
+            return;
         }
+        output::say(self.paint("1", "redial tour: real sockets and TLS on loopback"));
+        output::say(self.paint(
+            "2",
+            &format!(
+                "Spans of the policy are divided by {speed}: 10 s are {} ms here. What a server asks \
+                 for is not.",
+                10_000 / speed
+            ),
+        ));
+        let (online, offline) = (self.paint("32", "● online"), self.paint("31", "○ offline"));
+        let fault = self.paint("33;1", "⚡ a fault is injected");
+        output::say(format!("{online}  {offline}  {fault}\n"));
     }
 
     /// Shows one moment of a scene.
@@ -63,61 +75,72 @@ impl Screen {
         output::say(format!("{seconds:7.2}s  {scene:<14} {text}"));
     }
 
-    /// Shows how all scenes went; returns whether everything is as promised.
-    pub(crate) fn verdict(&self, reports: &[Report], slack: u64) -> bool {
-        let mut good = true;
-        for report in reports {
-            for promise in &report.promises {
-                good &= promise.kept;
-                if self.json {
-                    let fields = json!({
-                        "scene": report.scene, "text": promise.text, "kept": promise.kept,
-                        "seen": promise.seen,
-                    });
-                    self.lines.line("promise", fields);
-                }
-            }
-        }
-        if !self.json {
-            self.promises(reports);
-            self.table(reports);
-        }
-        for report in reports {
-            let disagreements = report.app.disagreements(&report.server, slack);
-            good &= disagreements.is_empty() && report.stuck.is_none();
-            if self.json {
-                let fields = json!({
-                    "scene": report.scene, "application": report.app.to_json(),
-                    "simulator": report.server.to_json(), "disagreements": disagreements,
-                    "stuck": report.stuck,
-                });
-                self.lines.line("figures", fields);
-            } else {
-                for text in disagreements.iter().chain(&report.stuck) {
-                    let text = format!("  ✗ {}: {text}", report.scene);
-                    output::say(self.paint("31;1", &text));
-                }
-            }
-        }
-        let (kept, all) = reports
-            .iter()
-            .flat_map(|report| &report.promises)
+    /// Shows how all scenes went; returns what is not as it should be.
+    pub(crate) fn verdict(&self, reports: &[Report], slack: u64) -> Vec<String> {
+        let problems: Vec<String> =
+            reports.iter().flat_map(|report| report.problems(slack)).collect();
+        let promises = reports.iter().flat_map(|report| &report.promises);
+        let (kept, all) = promises
             .fold((0, 0), |(kept, all), promise| (kept + usize::from(promise.kept), all + 1));
         if self.json {
-            let fields = json!({ "ok": good, "promises": all, "kept": kept });
+            self.promise_lines(reports);
+            self.figure_lines(reports, slack);
+            let fields = json!({
+                "ok": problems.is_empty(), "promises": all, "kept": kept, "problems": problems,
+            });
             self.lines.line("verdict", fields);
         } else {
-            let text = if good {
-                self.paint(
-                    "32;1",
-                    &format!("All {all} promises kept; both sides counted the same."),
-                )
-            } else {
-                self.paint("31;1", &format!("FAILED: {kept} of {all} promises kept."))
-            };
-            output::say(format!("\n{text}"));
+            self.promises(reports);
+            self.table(reports);
+            self.last_words(&problems, kept, all);
         }
-        good
+        problems
+    }
+
+    fn promise_lines(&self, reports: &[Report]) {
+        for report in reports {
+            for promise in &report.promises {
+                let fields = json!({
+                    "scene": report.scene, "text": promise.text, "kept": promise.kept,
+                    "seen": promise.seen,
+                });
+                self.lines.line("promise", fields);
+            }
+        }
+    }
+
+    fn figure_lines(&self, reports: &[Report], slack: u64) {
+        for report in reports {
+            let fields = json!({
+                "scene": report.scene, "application": report.app.to_json(),
+                "simulator": report.server.to_json(),
+                "disagreements": report.app.disagreements(&report.server, slack),
+                "stuck": report.stuck,
+            });
+            self.lines.line("figures", fields);
+        }
+        let (app, server) = sums(reports);
+        let fields = json!({
+            "scene": null, "application": app.to_json(), "simulator": server.to_json(),
+        });
+        self.lines.line("figures", fields);
+    }
+
+    fn last_words(&self, problems: &[String], kept: usize, all: usize) {
+        if problems.is_empty() {
+            let text = format!("All {all} promises kept; both sides counted the same.");
+            output::say(format!("\n{}", self.paint("32;1", &text)));
+            return;
+        }
+        let broken = all - kept;
+        let text = format!(
+            "FAILED: {} problem(s). Of {all} promises that were looked at, {broken} are broken.",
+            problems.len()
+        );
+        output::say(format!("\n{}", self.paint("31;1", &text)));
+        for problem in problems {
+            output::say(self.paint("31", &format!("  ✗ {problem}")));
+        }
     }
 
     fn promises(&self, reports: &[Report]) {
@@ -126,23 +149,23 @@ impl Screen {
             for promise in &report.promises {
                 let (mark, colour) = if promise.kept { ("✓", "32") } else { ("✗", "31;1") };
                 let (scene, text, seen) = (report.scene, &promise.text, &promise.seen);
-                let mark = self.paint(colour, mark);
-                output::say(format!("  {mark} {scene:<14} {text} ({seen})"));
+                let (mark, seen) = (self.paint(colour, mark), self.paint("2", seen));
+                output::say(format!("  {mark} {scene:<14} {text:<44} {seen}"));
             }
         }
     }
 
     fn table(&self, reports: &[Report]) {
-        let title = "What was counted, by the application / by the simulator";
+        let title = "What was counted: by the application / by the simulator";
         output::say(format!("\n{}", self.paint("1", title)));
         let head = format!(
-            "  {:<14} {:>9} {:>9} {:>10} {:>13} {:>13} {:>9} {:>9} {:>9}",
+            "  {:<14} {:>8} {:>7} {:>9} {:>11} {:>11} {:>7} {:>8} {:>6}",
             "scene",
             "connects",
             "tokens",
             "recovered",
-            "longest (s)",
-            "median (s)",
+            "longest s",
+            "median s",
             "sent",
             "answered",
             "failed"
@@ -151,11 +174,7 @@ impl Screen {
         for report in reports {
             output::say(row(report.scene, &report.app, &report.server));
         }
-        let (mut app, mut server) = (Figures::default(), Figures::default());
-        for report in reports {
-            add(&mut app, &report.app);
-            add(&mut server, &report.server);
-        }
+        let (app, server) = sums(reports);
         output::say(self.paint("1", &row("all", &app, &server)));
     }
 
@@ -164,21 +183,21 @@ impl Screen {
     }
 }
 
-fn add(sum: &mut Figures, figures: &Figures) {
-    sum.connects += figures.connects;
-    sum.token_fetches += figures.token_fetches;
-    sum.recoveries += figures.recoveries;
-    sum.offline.extend(&figures.offline);
-    sum.sent += figures.sent;
-    sum.answered += figures.answered;
-    sum.failed += figures.failed;
+/// Adds up what both sides have counted.
+fn sums(reports: &[Report]) -> (Figures, Figures) {
+    let (mut app, mut server) = (Figures::default(), Figures::default());
+    for report in reports {
+        app.add(&report.app);
+        server.add(&report.server);
+    }
+    (app, server)
 }
 
 fn row(scene: &str, app: &Figures, server: &Figures) -> String {
     let both = |a: usize, b: usize| format!("{a}/{b}");
     let times = |a: u64, b: u64| format!("{:.2}/{:.2}", a as f64 / 1000.0, b as f64 / 1000.0);
     format!(
-        "  {scene:<14} {:>9} {:>9} {:>10} {:>13} {:>13} {:>9} {:>9} {:>9}",
+        "  {scene:<14} {:>8} {:>7} {:>9} {:>11} {:>11} {:>7} {:>8} {:>6}",
         both(app.connects, server.connects),
         both(app.token_fetches, server.token_fetches),
         both(app.recoveries, server.recoveries),
