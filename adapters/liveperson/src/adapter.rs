@@ -28,6 +28,8 @@ pub struct LivePerson {
     /// Why the token that is being made is needed.
     reason: Option<Reason>,
     pub(crate) desired: Desired,
+    /// How many states were written and not answered on this connection.
+    pub(crate) unanswered_states: u8,
     probes: u64,
     pub(crate) ignored: u64,
 }
@@ -64,6 +66,7 @@ impl LivePerson {
             policy,
             reason: None,
             desired: Desired::default(),
+            unanswered_states: 0,
             probes: 0,
             ignored: 0,
         }
@@ -83,11 +86,17 @@ impl LivePerson {
         io.text(|out| codec::encode(out, id, &request.name, &body, &request.extras()));
     }
 
-    /// Sets the agent's state on the connection that is there.
-    fn set_state(&mut self, io: &mut Io<'_, Self>) {
-        let due = Due::Answer(io.cx.now + self.policy.spec().timeouts.request);
+    /// Sets the agent's state on the connection that is there. Where too many were written that
+    /// the server has not answered, the last one waits for an answer.
+    pub(crate) fn set_state(&mut self, io: &mut Io<'_, Self>) {
+        let due = io.cx.now + self.policy.spec().timeouts.request;
         let Some(state) = &mut self.desired.state else { return };
-        state.due = due;
+        if self.unanswered_states >= MAX_UNANSWERED_STATES {
+            state.due = Due::Again(due);
+            return;
+        }
+        self.unanswered_states += 1;
+        state.due = Due::Answer(due);
         let (number, what) = (state.number, state.what.clone());
         self.write(Lane::State, number, what.request(), io);
     }
@@ -234,6 +243,7 @@ impl Adapter for LivePerson {
 
     fn handle_closed(&mut self, _cause: Cause) {
         self.desired.lose();
+        self.unanswered_states = 0;
     }
 
     fn handle_online(&mut self, _continuity: Continuity, io: &mut Io<'_, Self>) {
@@ -272,8 +282,12 @@ impl Adapter for LivePerson {
     fn handle_tick(&mut self, io: &mut Io<'_, Self>) {
         let now = io.cx.now;
         match self.desired.state.as_ref().map(|state| state.due) {
-            Some(Due::Again(at)) if at <= now => self.set_state(io),
+            Some(Due::Again(at)) if at <= now => {
+                self.unanswered_states = 0;
+                self.set_state(io);
+            }
             Some(Due::Answer(at)) if at <= now => {
+                self.unanswered_states = 0;
                 if let Some(state) = &mut self.desired.state {
                     state.due = Due::Nothing;
                 }
@@ -317,3 +331,6 @@ impl fmt::Debug for LivePerson {
             .finish_non_exhaustive()
     }
 }
+
+/// The most states that are written before one is answered.
+const MAX_UNANSWERED_STATES: u8 = 8;

@@ -1,10 +1,15 @@
 //! What the server answers.
 
+use alloc::string::String;
+
 use redial_core::{Fault, Io, MessageId, Outcome};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::adapter::LivePerson;
-use crate::codec::Code;
-use crate::desired::{self, Due};
+use crate::codec::{Body, Code};
+use crate::desired::Due;
 use crate::notification::{LAST_SUCCESS, Message, Response};
 
 impl LivePerson {
@@ -56,17 +61,23 @@ impl LivePerson {
             (_, Some(code)) => Outcome::Rejected(code),
             (_, None) => Outcome::Acked,
         };
-        let subscription = desired::subscription_id(&answer.body);
+        let subscription = subscription_id(&answer.body);
         self.desired.adopt(id, outcome == Outcome::Acked, subscription);
         io.reply(id, outcome, answer);
     }
 
     fn handle_state_answer(&mut self, number: u64, failure: Option<u16>, io: &mut Io<'_, Self>) {
-        let again = Due::Again(io.cx.now + self.config.speed_of(desired::AGAIN_AFTER));
-        let known = self.desired.state.as_mut().filter(|state| state.number == number);
-        // Another state was set meanwhile.
-        let Some(state) = known else { return };
-        state.due = if failure == Some(TOO_MANY_REQUESTS) { again } else { Due::Nothing };
+        self.unanswered_states = self.unanswered_states.saturating_sub(1);
+        let speed = self.config.speed;
+        let Some(state) = &mut self.desired.state else { return };
+        if state.number != number {
+            // Another state was set meanwhile, and may be waiting for this.
+            if let Due::Again(_) = state.due {
+                self.set_state(io);
+            }
+            return;
+        }
+        state.answered(failure == Some(TOO_MANY_REQUESTS), io.cx.now, speed);
         match failure {
             None => io.message(Message::AgentStateSet),
             Some(code) => {
@@ -83,17 +94,17 @@ impl LivePerson {
         answer: &Response,
         io: &mut Io<'_, Self>,
     ) {
-        let id = desired::subscription_id(&answer.body);
+        let id = subscription_id(&answer.body);
         if let Some(what) = self.desired.take_leaving(number) {
             if let (None, Some(id)) = (failure, id) {
                 self.unsubscribe(&what, &id, io);
             }
             return;
         }
-        let again = Due::Again(io.cx.now + self.config.speed_of(desired::AGAIN_AFTER));
+        let speed = self.config.speed;
         let Some(known) = self.desired.subscription(number) else { return };
         let subscription = known.what.clone();
-        known.due = if failure == Some(TOO_MANY_REQUESTS) { again } else { Due::Nothing };
+        known.answered(failure == Some(TOO_MANY_REQUESTS), io.cx.now, speed);
         match failure {
             None => {
                 let previous = known.previous.take();
@@ -133,4 +144,29 @@ impl Lane {
     }
 }
 
+/// Reads the id of a subscription from the answer to the request that made it. Nothing else of
+/// the answer is taken apart; an id that nobody could want to keep is none.
+fn subscription_id(body: &Body) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(borrow, rename = "subscriptionId")]
+        id: &'a RawValue,
+    }
+    // An array would do for a structure too.
+    if !body.as_str().trim_start().starts_with('{') {
+        return None;
+    }
+    let fields: Fields<'_> = serde_json::from_str(body.as_str()).ok()?;
+    if fields.id.get().len() > MAX_ID {
+        return None;
+    }
+    match serde_json::from_str(fields.id.get()).ok()? {
+        Value::String(id) => Some(id),
+        Value::Number(id) => Some(alloc::format!("{id}")),
+        _ => None,
+    }
+}
+
 const TOO_MANY_REQUESTS: u16 = 429;
+/// The longest id of a subscription that is kept, in bytes.
+const MAX_ID: usize = 1 << 10;

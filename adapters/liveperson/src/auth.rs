@@ -7,13 +7,15 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use redial_core::http::{HttpRequest, HttpResponse, HttpResult, Method, NoAnswer};
-use redial_core::{Authorize, Cause, Fault, Handshake, Io, Policy, Reason, Secret, Span, Wait};
-use serde::Deserialize;
+use redial_core::{
+    Authorize, Cause, Fault, Handshake, Io, Policy, Reason, Secret, Timestamp, Wait,
+};
 use serde_json::{Value, json};
 
 use crate::adapter::LivePerson;
 use crate::config::{Builder, Credentials};
 use crate::hosts::Hosts;
+use crate::login::{Answer, cookie};
 
 /// A step of the token's making.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +64,10 @@ pub(crate) struct Login {
     /// The session's cookie, name and value.
     cookie: Option<Secret>,
     hosts: Option<Hosts>,
+    /// Until when an exchange that was asked for may be under way.
+    asking: Option<Timestamp>,
+    /// Whether the application has offered a bearer since the last request for a token.
+    offered: bool,
     pub(crate) user_id: Option<String>,
     pub(crate) user_pid: Option<String>,
 }
@@ -81,6 +87,7 @@ impl Login {
 
     /// Takes a bearer from the application; returns whether it can be dialled with.
     pub(crate) fn offer(&mut self, bearer: Secret) -> bool {
+        self.offered = true;
         if bearer.expose().is_empty() {
             return false;
         }
@@ -118,18 +125,22 @@ impl Login {
         kind: Authorize,
         io: &mut Io<'_, LivePerson>,
     ) {
-        let within = policy.spec().timeouts.http;
+        let known = self.hosts.as_ref().is_some_and(|hosts| io.cx.now < hosts.until);
+        // However often the application offers a bearer, one exchange is under way.
+        let again = core::mem::take(&mut self.offered);
+        let asking = self.asking.is_some_and(|until| io.cx.now < until);
         match kind {
+            Authorize::Regenerate { .. } if again && asking && !(self.fresh && known) => {}
             Authorize::Regenerate { reason, .. } => {
-                let known = self.hosts.as_ref().is_some_and(|hosts| io.cx.now < hosts.until);
                 if known {
                     self.supply(config, policy, Some(reason), io);
                 } else {
-                    io.http(Step::Lookup, within, lookup(config));
+                    self.ask(Step::Lookup, policy, lookup(config), io);
                 }
             }
+            Authorize::Renew if again && asking && !self.fresh => {}
             Authorize::Renew => match self.refresh(config) {
-                Some(request) => io.http(Step::Refresh, within, request),
+                Some(request) => self.ask(Step::Refresh, policy, request, io),
                 // Nothing to refresh with: the bearer lives as long as it lives.
                 None => io.token_ready(None, true),
             },
@@ -144,6 +155,7 @@ impl Login {
         (step, answer): (Step, HttpResult),
         io: &mut Io<'_, LivePerson>,
     ) {
+        self.asking = None;
         let answer = match answer {
             Ok(answer) if (200..300).contains(&answer.status) => answer,
             Ok(answer) => return io.token_failed(step.cause(answer.status), answer.retry_after),
@@ -207,7 +219,7 @@ impl Login {
         match login {
             Some(host) => {
                 let request = post(config, host, "login", &body);
-                io.http(Step::Login, policy.spec().timeouts.http, request);
+                self.ask(Step::Login, policy, request, io);
             }
             None => {
                 // It was enough for a bearer of the application's and is not for a login.
@@ -232,6 +244,18 @@ impl Login {
         io.token_ready(None, true);
     }
 
+    fn ask(
+        &mut self,
+        step: Step,
+        policy: &Policy,
+        request: HttpRequest,
+        io: &mut Io<'_, LivePerson>,
+    ) {
+        let within = policy.spec().timeouts.http;
+        self.asking = Some(io.cx.now + within);
+        io.http(step, within, request);
+    }
+
     fn take(&mut self, login: Answer, answer: &HttpResponse) {
         self.bearer = Some(login.bearer);
         self.fresh = false;
@@ -250,47 +274,6 @@ impl Login {
         }
         Some(request)
     }
-}
-
-/// A login's answer.
-struct Answer {
-    bearer: Secret,
-    csrf: Option<Secret>,
-    user_id: String,
-    user_pid: Option<String>,
-    expires_in: Option<Span>,
-}
-
-impl Answer {
-    /// Reads a login's answer. Without a user or without a bearer it is none.
-    fn parse(answer: &HttpResponse) -> Option<Self> {
-        let fields = serde_json::from_slice::<Fields>(&answer.body).ok()?;
-        let text =
-            |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(ToString::to_string);
-        let bearer = text(&fields.bearer).filter(|bearer| bearer.len() <= MAX_BEARER)?;
-        let life = match &fields.session_ttl {
-            Value::String(millis) => millis.trim().parse().ok(),
-            millis => millis.as_u64(),
-        };
-        Some(Self {
-            bearer: Secret::new(bearer),
-            csrf: text(&fields.csrf).map(Secret::new),
-            user_id: text(fields.config.get("userId")?)?,
-            user_pid: fields.config.get("userPid").and_then(text),
-            expires_in: life.filter(|life| *life > 0).map(Span::saturating_from_millis),
-        })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-struct Fields {
-    bearer: Value,
-    csrf: Value,
-    config: Value,
-    #[serde(rename = "sessionTTl")]
-    session_ttl: Value,
 }
 
 fn login_body(credentials: &Credentials) -> Option<Value> {
@@ -357,24 +340,11 @@ const fn scheme(config: &Builder) -> &'static str {
     if config.plain { "http" } else { "https" }
 }
 
-/// Returns the session's cookie, name and value, if an answer sets it.
-fn cookie(answer: &HttpResponse) -> Option<Secret> {
-    let cookies = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
-    let mut pairs = cookies.filter_map(|(_, value)| value.split(';').next().map(str::trim));
-    let pair = pairs.find(|pair| {
-        pair.starts_with(COOKIE) && pair.bytes().all(|byte| (b'!'..0x7F).contains(&byte))
-    })?;
-    Some(Secret::new(pair))
-}
-
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// All but what RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-const COOKIE: &str = "Session_id=";
 /// What the vendor's documents and its SDK put where a value is asked for and not looked at.
 const PLACEHOLDER: &str = "dummy";
-/// The longest bearer that a request line has room for.
-const MAX_BEARER: usize = 8 << 10;

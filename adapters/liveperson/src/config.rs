@@ -87,7 +87,7 @@ pub struct Builder {
     pub(crate) cache: Span,
     policy: Policy,
     refresh: Option<Renew>,
-    speed: Speed,
+    pub(crate) speed: Speed,
 }
 
 /// Who the vendor's servers are told is calling.
@@ -246,10 +246,6 @@ impl Builder {
         self.ttl = self.ttl.scaled(self.speed);
         self.cache = self.cache.scaled(self.speed);
         Ok(LivePerson::new(self, policy))
-    }
-
-    pub(crate) const fn speed_of(&self, span: Span) -> Span {
-        span.scaled(self.speed)
     }
 }
 

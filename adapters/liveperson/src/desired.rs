@@ -4,9 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use redial_core::{MessageId, Span, Timestamp};
+use redial_core::{MessageId, Span, Speed, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::codec;
 use crate::request::{Fill, Request};
@@ -142,6 +142,8 @@ pub(crate) struct Wanted<T> {
     /// Its id on the connection before.
     pub(crate) previous: Option<String>,
     pub(crate) due: Due,
+    /// How often in a row the server was asked too much.
+    refusals: u8,
     /// Ended by the application before the server had given it an id.
     pub(crate) leaving: bool,
 }
@@ -158,13 +160,36 @@ pub(crate) enum Due {
 
 impl<T> Wanted<T> {
     const fn new(number: u64, what: T) -> Self {
-        Self { number, what, id: None, previous: None, due: Due::Nothing, leaving: false }
+        Self {
+            number,
+            what,
+            id: None,
+            previous: None,
+            due: Due::Nothing,
+            refusals: 0,
+            leaving: false,
+        }
+    }
+
+    /// Takes an answer. `refused`: the server was asked too much, and is asked again later, each
+    /// time after a longer wait: as many as may be subscribed to would else never let it rest.
+    pub(crate) fn answered(&mut self, refused: bool, now: Timestamp, speed: Speed) {
+        if !refused {
+            self.refusals = 0;
+            self.due = Due::Nothing;
+            return;
+        }
+        let doublings = u32::from(self.refusals.min(AGAIN_DOUBLINGS));
+        self.refusals = self.refusals.saturating_add(1);
+        let wait = Span::from_millis(AGAIN_AFTER.as_millis() << doublings);
+        self.due = Due::Again(now + wait.scaled(speed));
     }
 
     fn lose(&mut self) {
         if let Some(id) = self.id.take() {
             self.previous = Some(id);
         }
+        self.refusals = 0;
         self.due = Due::Nothing;
     }
 }
@@ -336,7 +361,9 @@ pub(crate) fn end_of(what: &Subscription, id: &str) -> Option<Request> {
 }
 
 /// How long to wait after 429: the vendor's documents ask for at least 1 s.
-pub(crate) const AGAIN_AFTER: Span = Span::from_secs(1);
+const AGAIN_AFTER: Span = Span::from_secs(1);
+/// How often that wait doubles at most: to about a minute.
+const AGAIN_DOUBLINGS: u8 = 6;
 
 fn has_end(name: &str) -> bool {
     codec::last_segment(name) == "SubscribeExConversations"
@@ -352,14 +379,4 @@ fn is_lasting(name: &str) -> bool {
             | "SubscribeRoutingTasks"
             | "SubscribeAgentsState"
     )
-}
-
-/// Reads the id of a subscription from the answer to the request that made it.
-pub(crate) fn subscription_id(body: &codec::Body) -> Option<String> {
-    let fields: Map<String, Value> = body.parse().ok()?;
-    match fields.get("subscriptionId")? {
-        Value::String(id) => Some(id.clone()),
-        Value::Number(id) => Some(alloc::format!("{id}")),
-        _ => None,
-    }
 }

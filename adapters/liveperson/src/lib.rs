@@ -60,6 +60,7 @@ mod codec;
 mod config;
 mod desired;
 mod hosts;
+mod login;
 mod notification;
 mod policy;
 mod request;

@@ -4,6 +4,7 @@ mod bad_input;
 mod credentials;
 mod defects;
 mod explored;
+mod hostile;
 mod laws;
 mod policy;
 mod recordings;
