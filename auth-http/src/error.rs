@@ -3,42 +3,11 @@
 use std::error::Error;
 use std::fmt;
 
+use redial_core::Fault;
 use redial_core::http::NoAnswer;
 
 /// A foreign error, kept as the source of one of ours.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
-
-/// Whose fault a failure is, which is what decides who can mend it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
-    /// A defect of redial.
-    Ours,
-    /// The application passed something that cannot work.
-    Caller,
-    /// The server broke a rule or a limit.
-    Vendor,
-    /// Name resolution, TCP, TLS, a proxy or the transfer failed.
-    Network,
-}
-
-impl Fault {
-    /// Returns the word for logs and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ours => "ours",
-            Self::Caller => "caller",
-            Self::Vendor => "vendor",
-            Self::Network => "network",
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// Why there is no answer.
 ///

@@ -62,7 +62,8 @@ pub mod tls;
 mod token;
 
 pub use client::HttpClient;
-pub use error::{BoxError, Fault, HttpError, Step};
+pub use error::{BoxError, HttpError, Step};
+pub use redial_core::Fault;
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::{ReqwestClient, ReqwestClientBuilder};
 pub use retry::retry_after_in;

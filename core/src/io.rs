@@ -65,6 +65,12 @@ impl Fault {
     }
 }
 
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Something that went wrong and did not end the session. The text is fixed, so it can never
 /// hold what a peer sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -136,12 +136,12 @@ impl DialError {
     #[must_use]
     pub const fn problem(&self) -> Option<Problem> {
         let (fault, text) = match self.failure {
-            Failure::Caller(text) => (redial_core::Fault::Caller, text),
-            Failure::Vendor(text) => (redial_core::Fault::Vendor, text),
+            Failure::Caller(text) => (Fault::Caller, text),
+            Failure::Vendor(text) => (Fault::Vendor, text),
             Failure::ProxyStatus(PROXY_AUTHENTICATION_REQUIRED) => {
-                (redial_core::Fault::Caller, "the proxy wants other credentials")
+                (Fault::Caller, "the proxy wants other credentials")
             }
-            Failure::ProxyStatus(_) => (redial_core::Fault::Network, "the proxy refused"),
+            Failure::ProxyStatus(_) => (Fault::Network, "the proxy refused"),
             Failure::Status { .. } | Failure::Timeout | Failure::Network { .. } => return None,
         };
         Some(Problem { fault, text })
