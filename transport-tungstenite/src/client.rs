@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use redial_auth_http::{HttpClient, TokenSource};
 use redial_core::{
-    Adapter, Bounds, Cx, Event, Input, Item, Load, Machine, MessageId, Refused, Secret, Session,
-    Snapshot, TokenUse,
+    Adapter, Bounds, Cx, Event, Frame, Input, Item, Load, Machine, MessageId, Refused, Secret,
+    Session, Snapshot, TokenUse,
 };
 
 use crate::clock::{Clock, SystemClock};
 use crate::connector::Connector;
-use crate::driver::Driver;
+use crate::driver::{Direction, Driver, Tap};
 use crate::error::ClientError;
 
 /// Makes a session and begins to connect it.
@@ -61,6 +61,7 @@ impl<A: Adapter> Client<A> {
             bounds: Bounds::default(),
             saved: None,
             record: false,
+            tap: None,
         }
     }
 
@@ -185,6 +186,7 @@ pub struct ClientBuilder<A: Adapter> {
     bounds: Bounds,
     saved: Option<Snapshot<A>>,
     record: bool,
+    tap: Option<Tap>,
 }
 
 impl<A: Adapter> ClientBuilder<A> {
@@ -238,6 +240,13 @@ impl<A: Adapter> ClientBuilder<A> {
         self
     }
 
+    /// Shows every frame to `tap`, as it was read or before it is written; close frames are not
+    /// among them. Frames hold what people say: whoever logs them answers for it.
+    pub fn tap(mut self, tap: impl Fn(Direction, &Frame) + Send + Sync + 'static) -> Self {
+        self.tap = Some(Arc::new(tap));
+        self
+    }
+
     /// Makes the client and begins to connect.
     ///
     /// # Errors
@@ -274,6 +283,7 @@ impl<A: Adapter> ClientBuilder<A> {
             session.record();
         }
         let mut driver = Driver::new(session, connector, http, self.token_source, clock, seed);
+        driver.tap = self.tap;
         driver.handle(Input::Connect);
         Ok(Client { driver, done: false })
     }

@@ -1,6 +1,7 @@
 //! A clock that never steps and does not stand still while the host sleeps.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redial_core::Timestamp;
@@ -11,22 +12,29 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// The wall clock at its making, and the elapsed time since then.
+/// The wall clock when the process first asked for it, and the elapsed time since then.
+///
+/// All clocks of a process agree, so that its sessions mean the same instant when one tells
+/// another how long a server wants to be left alone. The wall clock may be set meanwhile.
 ///
 /// On Linux and Android the time that the host was suspended counts as elapsed, so that deadlines
 /// that passed in its sleep are seen as soon as it wakes. Elsewhere it depends on the platform's
 /// [`Instant`](std::time::Instant).
+#[derive(Clone, Copy)]
 pub struct SystemClock {
     wall: u64,
     start: Duration,
 }
 
 impl SystemClock {
-    /// Reads the wall clock once.
+    /// Returns the clock of this process.
     #[must_use]
     pub fn new() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { wall: millis(wall), start: uptime() }
+        static FIRST: OnceLock<SystemClock> = OnceLock::new();
+        *FIRST.get_or_init(|| {
+            let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Self { wall: millis(wall), start: uptime() }
+        })
     }
 }
 
@@ -64,7 +72,6 @@ fn uptime() -> Duration {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn uptime() -> Duration {
-    use std::sync::OnceLock;
     use std::time::Instant;
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()

@@ -1,26 +1,48 @@
 //! Performs what a session asks for.
 
+mod alarm;
+mod observe;
+mod reading;
 mod socket;
 mod tasks;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use redial_auth_http::{HttpClient, TokenRequest, TokenSource};
 use redial_core::{
-    Adapter, ConnId, Cx, Effect, Fault, Input, Item, Notice, Problem, Session, Span, Timestamp,
+    Adapter, ConnId, Cx, Effect, Fault, Frame, Input, Item, Problem, Session, Timestamp, Transmit,
 };
+use tokio::task::coop::has_budget_remaining;
 
-use self::socket::{Live, Read, Write};
+use self::alarm::Alarm;
+use self::observe::Observer;
+use self::reading::Reading;
+use self::socket::{Live, Read, Sent, Write};
 use self::tasks::{Dial, DialStep, Exchanges, Fetch};
 use crate::clock::Clock;
 use crate::connector::Connector;
+
+/// Which way a frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the peer.
+    Received,
+    /// To the peer.
+    Sent,
+}
+
+/// Whoever watches the frames.
+pub(crate) type Tap = Arc<dyn Fn(Direction, &Frame) + Send + Sync>;
 
 /// A session and everything that is under way for it.
 pub(crate) struct Driver<A: Adapter> {
     pub(crate) session: Session<A>,
     pub(crate) connector: Connector,
+    /// Items that have left the session and wait elsewhere for the application.
+    pub(crate) backlog: usize,
+    pub(crate) tap: Option<Tap>,
     clock: Arc<dyn Clock>,
     token_source: Option<Arc<dyn TokenSource>>,
     entropy: Entropy,
@@ -28,18 +50,15 @@ pub(crate) struct Driver<A: Adapter> {
     socket: Option<Live>,
     exchanges: Exchanges,
     fetch: Option<Fetch>,
-    timer: Option<Timer>,
-    /// Items that have left the session and wait elsewhere for the application.
-    pub(crate) backlog: usize,
-    /// Whether the socket is not being read, and whether the application was told.
-    stalled: bool,
-    published: Timestamp,
-}
-
-/// What the driver sleeps on, and until when.
-struct Timer {
-    at: Timestamp,
-    sleep: std::pin::Pin<Box<tokio::time::Sleep>>,
+    /// Dials and exchanges that wait because a server of the account asked for it.
+    held: VecDeque<Effect>,
+    alarm: Alarm,
+    reading: Reading,
+    observer: Observer,
+    /// The latest time of the governor that the session was told, or has told.
+    governed: Timestamp,
+    /// When there was a round last.
+    looked: Timestamp,
 }
 
 impl<A: Adapter> Driver<A> {
@@ -54,6 +73,8 @@ impl<A: Adapter> Driver<A> {
         Self {
             session,
             connector,
+            backlog: 0,
+            tap: None,
             clock,
             token_source,
             entropy: Entropy(seed),
@@ -61,10 +82,12 @@ impl<A: Adapter> Driver<A> {
             socket: None,
             exchanges: Exchanges::new(http),
             fetch: None,
-            timer: None,
-            backlog: 0,
-            stalled: false,
-            published: Timestamp::ZERO,
+            held: VecDeque::new(),
+            alarm: Alarm::default(),
+            reading: Reading::default(),
+            observer: Observer::default(),
+            governed: Timestamp::ZERO,
+            looked: Timestamp::ZERO,
         }
     }
 
@@ -82,13 +105,18 @@ impl<A: Adapter> Driver<A> {
     /// Goes on until there is an item for the application, or nothing to do.
     pub(crate) fn poll_item(&mut self, task: &mut Context<'_>) -> Poll<Option<Item<A>>> {
         for _ in 0..ROUNDS {
-            let mut busy = self.round(task);
+            let now = self.clock.now();
+            // While items wait, one look at the world in a millisecond is enough.
+            let mut busy = true;
+            if self.session.items_waiting() == 0 || now != self.looked {
+                self.looked = now;
+                busy = self.round(task);
+            }
             while let Some(item) = self.session.poll_item() {
-                if let Some(item) = self.intercept(item) {
-                    return Poll::Ready(Some(item));
+                match self.intercept(item) {
+                    Some(item) => return Poll::Ready(Some(item)),
+                    None => busy = true,
                 }
-                // A token source was asked, and nobody has polled its answer yet.
-                busy = true;
             }
             if self.session.is_stopped() && !self.session.has_effects() {
                 return Poll::Ready(None);
@@ -106,21 +134,38 @@ impl<A: Adapter> Driver<A> {
     fn round(&mut self, task: &mut Context<'_>) -> bool {
         let cx = self.cx();
         self.heed_governor(cx);
+        let due = self
+            .poll_timeout()
+            .is_some_and(|at| at <= cx.now && self.alarm.poll(task, cx.now, at).is_ready());
         let mut busy = self.poll_exchanges(task);
         busy |= self.poll_fetch(task);
         busy |= self.poll_dial(task);
         busy |= self.poll_read(task);
-        // Whatever had arrived has been taken in: only now may a deadline fire.
-        if self.session.poll_timeout().is_some_and(|at| at <= cx.now) {
-            self.vouch_for_unread(cx);
-            self.session.handle(cx, Input::Tick);
-            busy = true;
+        if due {
+            busy |= self.tick(cx);
         }
         self.publish(cx);
-        busy |= self.perform_effects();
+        busy |= self.perform_effects(cx);
         busy |= self.poll_write(task);
+        self.observer.look(cx.now, &self.session);
         // A message that goes over HTTP leaves the ledger as an effect.
         busy | self.session.has_effects()
+    }
+
+    /// Lets a deadline fire, if whatever had arrived has been taken in.
+    fn tick(&mut self, cx: Cx) -> bool {
+        // A runtime that wants its thread back says that sockets are empty when they are not.
+        if self.reading.is_behind() || !has_budget_remaining() {
+            return false;
+        }
+        if self.session.poll_timeout().is_none_or(|at| at > cx.now) {
+            return false;
+        }
+        if self.reading.is_unread() {
+            self.vouch(cx);
+        }
+        self.session.handle(cx, Input::Tick);
+        true
     }
 
     fn poll_exchanges(&mut self, task: &mut Context<'_>) -> bool {
@@ -144,9 +189,7 @@ impl<A: Adapter> Driver<A> {
             let input = match answer {
                 Ok(token) => Input::OfferToken(token),
                 Err(error) => {
-                    let text = "the token source failed";
-                    let problem = Problem { fault: Fault::Caller, text };
-                    self.session.handle(cx, Input::Problem(problem));
+                    self.problem(error.fault(), "the token source failed");
                     tasks::unavailable(&error)
                 }
             };
@@ -166,6 +209,7 @@ impl<A: Adapter> Driver<A> {
             }
             DialStep::Opened(socket) => {
                 self.dial = None;
+                self.reading.begin();
                 self.socket = Some(Live::new(conn, *socket));
                 let cx = self.cx();
                 self.session.handle(cx, Input::Opened { conn });
@@ -189,20 +233,26 @@ impl<A: Adapter> Driver<A> {
         let mut busy = false;
         for _ in 0..FRAMES {
             let Some(live) = &mut self.socket else { return busy };
-            if self.session.items_waiting() + self.backlog >= UNREAD_MAX {
+            if self.reading.is_full(self.session.items_waiting() + self.backlog) {
                 self.stall();
                 return busy;
             }
-            self.stalled = false;
             let conn = live.conn;
             match live.poll_read(task) {
-                Poll::Pending => return busy,
+                Poll::Pending => {
+                    if self.reading.catch_up() {
+                        let cx = self.cx();
+                        self.vouch(cx);
+                    }
+                    return busy;
+                }
                 Poll::Ready(read) => {
                     busy = true;
                     self.take_in(conn, read);
                 }
             }
         }
+        self.reading.fall_behind();
         // There may be more: come back for it after what this led to is done.
         task.waker().wake_by_ref();
         busy
@@ -211,7 +261,11 @@ impl<A: Adapter> Driver<A> {
     fn take_in(&mut self, conn: ConnId, read: Read) {
         let cx = self.cx();
         match read {
-            Read::Frame(frame) => self.session.handle(cx, Input::Frame { conn, frame }),
+            Read::Frame(frame) => {
+                self.reading.note(&frame);
+                self.watch(Direction::Received, &frame);
+                self.session.handle(cx, Input::Frame { conn, frame });
+            }
             Read::Ended { cause, reason, problem, answer } => {
                 if let Some(problem) = problem {
                     self.session.handle(cx, Input::Problem(problem));
@@ -225,28 +279,40 @@ impl<A: Adapter> Driver<A> {
         }
     }
 
+    fn watch(&self, direction: Direction, frame: &Frame) {
+        if let Some(tap) = &self.tap {
+            tap(direction, frame);
+        }
+        match (frame, direction) {
+            (Frame::Ping(_) | Frame::Pong(_), _) => {}
+            (Frame::Text(_) | Frame::Binary(_), Direction::Received) => self.observer.received(),
+            (Frame::Text(_) | Frame::Binary(_), Direction::Sent) => self.observer.sent(),
+        }
+    }
+
     /// Says once for each stall that the application does not take what is there for it.
     fn stall(&mut self) {
-        if !self.stalled {
-            self.stalled = true;
+        if self.reading.stall() {
             let text = "the application takes its items too slowly: the socket is not read";
-            let cx = self.cx();
-            self.session.handle(cx, Input::Problem(Problem { fault: Fault::Caller, text }));
+            self.problem(Fault::Caller, text);
         }
     }
 
     /// A peer whose words are not read must not be taken for dead.
-    fn vouch_for_unread(&mut self, cx: Cx) {
-        if self.stalled
-            && let Some(live) = &self.socket
-        {
+    fn vouch(&mut self, cx: Cx) {
+        if let Some(live) = &self.socket {
             self.session.handle(cx, Input::Unread { conn: live.conn });
         }
     }
 
-    fn perform_effects(&mut self) -> bool {
+    fn problem(&mut self, fault: Fault, text: &'static str) {
+        let cx = self.cx();
+        self.session.handle(cx, Input::Problem(Problem { fault, text }));
+    }
+
+    fn perform_effects(&mut self, cx: Cx) -> bool {
         let mut busy = false;
-        while let Some(effect) = self.session.poll_effect() {
+        while let Some(effect) = self.next_effect(cx.now) {
             busy = true;
             match effect {
                 Effect::Dial { conn, handshake } => {
@@ -254,15 +320,39 @@ impl<A: Adapter> Driver<A> {
                 }
                 Effect::Drop { conn, code } => {
                     self.dial.take_if(|dial| dial.conn == conn);
+                    self.held.retain(
+                        |held| !matches!(held, Effect::Dial { conn: held, .. } if *held == conn),
+                    );
                     if let Some(live) = self.socket.take_if(|live| live.conn == conn) {
                         live.part(code);
                     }
                 }
                 Effect::Http { id, request } => self.exchanges.start(id, request),
-                Effect::Abort { id } => self.exchanges.abort(id),
+                Effect::Abort { id } => {
+                    self.held.retain(
+                        |held| !matches!(held, Effect::Http { id: held, .. } if *held == id),
+                    );
+                    self.exchanges.abort(id);
+                }
             }
         }
         busy
+    }
+
+    /// Takes the next effect that may be performed; what asks a server for something may not
+    /// while a server of the account wants to be left alone.
+    fn next_effect(&mut self, now: Timestamp) -> Option<Effect> {
+        let free = self.session.machine().not_before() <= now;
+        if free && let Some(effect) = self.held.pop_front() {
+            return Some(effect);
+        }
+        while let Some(effect) = self.session.poll_effect() {
+            match effect {
+                Effect::Dial { .. } | Effect::Http { .. } if !free => self.held.push_back(effect),
+                effect => return Some(effect),
+            }
+        }
+        None
     }
 
     fn poll_write(&mut self, task: &mut Context<'_>) -> bool {
@@ -280,9 +370,17 @@ impl<A: Adapter> Driver<A> {
             let cx = Cx::new(self.clock.now(), self.entropy.next());
             let Some(transmit) = self.session.poll_transmit(cx) else { break };
             busy = true;
-            if let Err(read) = live.start_send(transmit, self.session.adapter().close_reason()) {
-                self.take_in(conn, read);
-                return true;
+            if let Transmit::Frame(frame) = &transmit {
+                self.watch(Direction::Sent, frame);
+            }
+            let Some(live) = &mut self.socket else { break };
+            match live.start_send(transmit, self.session.adapter().close_reason()) {
+                Sent::Yes => {}
+                Sent::Not(text) => self.problem(Fault::Ours, text),
+                Sent::Ended(read) => {
+                    self.take_in(conn, read);
+                    return true;
+                }
             }
         }
         if let Some(live) = &mut self.socket {
@@ -297,9 +395,7 @@ impl<A: Adapter> Driver<A> {
 
     /// Lets the application's token source answer where there is one.
     fn intercept(&mut self, item: Item<A>) -> Option<Item<A>> {
-        if let Item::Notice(notice) = &item {
-            log(*notice);
-        }
+        self.observer.see(&item);
         match (item, &self.token_source) {
             (Item::TokenNeeded { token, rejected, cause, .. }, Some(source)) => {
                 let mut request = TokenRequest::first();
@@ -315,10 +411,11 @@ impl<A: Adapter> Driver<A> {
     /// Waits as long as any session of this account was told to.
     fn heed_governor(&mut self, cx: Cx) {
         let account = self.session.adapter().account();
-        let at = self.connector.governor().not_before(account);
-        if at > cx.now && at > self.session.machine().not_before() {
+        if let Some(at) = self.connector.governor().held_until(cx.now, account)
+            && at > self.governed
+        {
+            self.governed = at;
             let within = at.since(cx.now);
-            self.published = at;
             self.session.handle(cx, Input::Throttled { within });
         }
     }
@@ -326,41 +423,29 @@ impl<A: Adapter> Driver<A> {
     /// Tells the other sessions of this account what this one was told.
     fn publish(&mut self, cx: Cx) {
         let at = self.session.machine().not_before();
-        if at > self.published {
-            self.published = at;
+        if at > self.governed {
+            self.governed = at;
             let account = self.session.adapter().account();
             self.connector.governor().raise(cx.now, account, at);
         }
     }
 
+    /// Returns when there is something to do.
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        let held = (!self.held.is_empty()).then(|| self.session.machine().not_before());
+        [self.session.poll_timeout(), held].into_iter().flatten().min()
+    }
+
     fn sleep(&mut self, task: &mut Context<'_>) -> Poll<Option<Item<A>>> {
-        let Some(at) = self.session.poll_timeout() else {
-            self.timer = None;
-            return Poll::Pending;
-        };
-        let now = self.clock.now();
-        // The runtime's timer may stand still while the host sleeps: look at the clock now and then.
-        let span = Duration::from(at.since(now).min(GLANCE));
-        if self.timer.as_ref().is_none_or(|timer| timer.at != at || timer.sleep.is_elapsed()) {
-            self.timer = Some(Timer { at, sleep: Box::pin(tokio::time::sleep(span)) });
-        }
-        let Some(timer) = &mut self.timer else { return Poll::Pending };
-        if timer.sleep.as_mut().poll(task).is_ready() {
-            self.timer = None;
-            task.waker().wake_by_ref();
+        match self.poll_timeout() {
+            None => self.alarm.disarm(),
+            Some(at) => {
+                if self.alarm.poll(task, self.clock.now(), at).is_ready() {
+                    task.waker().wake_by_ref();
+                }
+            }
         }
         Poll::Pending
-    }
-}
-
-/// Writes a notice to the log. Notices hold numbers only.
-fn log(notice: Notice) {
-    match notice {
-        Notice::Online { .. } | Notice::Offline { .. } | Notice::Suspended { .. } => {
-            tracing::info!(target: "redial", ?notice);
-        }
-        Notice::Stopped { .. } => tracing::info!(target: "redial", ?notice),
-        notice => tracing::debug!(target: "redial", ?notice),
     }
 }
 
@@ -381,7 +466,3 @@ impl Entropy {
 const ROUNDS: usize = 32;
 /// How many frames a round may read.
 const FRAMES: usize = 64;
-/// How many items may wait for the application before the socket is read no more.
-const UNREAD_MAX: usize = 1024;
-/// The longest sleep between two looks at the clock.
-const GLANCE: Span = Span::from_secs(15);

@@ -52,14 +52,16 @@ mod connector;
 mod driver;
 mod error;
 mod governor;
+mod handle;
 mod spawn;
 
 pub use client::{Client, ClientBuilder, connect};
 pub use clock::{Clock, SystemClock};
 pub use connector::{Connector, ConnectorBuilder, Deadlines, NetStream, Permit, Socket};
+pub use driver::Direction;
 pub use error::{ClientError, ConnectorError, DialError, Stage};
 pub use governor::SharedGovernor;
-pub use spawn::{Delivery, Handle, Receipt, RequestError, Updates};
+pub use handle::{Delivery, Handle, Receipt, RequestError, Updates};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

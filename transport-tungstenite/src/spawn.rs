@@ -1,15 +1,14 @@
 //! A session in a task of its own.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures_core::Stream;
-use redial_core::{Adapter, Item, MessageId, Refusal, Refused, Secret, Settled, TokenUse};
-use tokio::sync::{mpsc, oneshot};
+use redial_core::{Adapter, Item, MessageId};
+use tokio::sync::mpsc;
 
 use crate::client::Client;
+use crate::handle::{Delivery, Handle, Order, Outcome, Updates};
 
 impl<A> Client<A>
 where
@@ -44,224 +43,6 @@ where
     }
 }
 
-/// Gives orders to a session that runs in a task of its own. Clones give orders to the same one.
-pub struct Handle<A: Adapter> {
-    orders: mpsc::Sender<Order<A>>,
-}
-
-impl<A: Adapter> Handle<A> {
-    /// Sends a message. Waits for room in the queue of orders only; the [`Receipt`] tells the
-    /// message's fate.
-    ///
-    /// # Errors
-    ///
-    /// Hands the message back when the session has ended.
-    pub async fn send(&self, message: A::Outgoing) -> Result<Receipt<A>, Refused<A::Outgoing>> {
-        match self.orders.reserve().await {
-            Ok(room) => Ok(Receipt::order(message, |order| room.send(order))),
-            Err(_) => Err(Refused { why: Refusal::Stopped, message }),
-        }
-    }
-
-    /// Sends a message without waiting for anything.
-    ///
-    /// # Errors
-    ///
-    /// Hands the message back when the queue of orders is full or the session has ended.
-    pub fn try_send(&self, message: A::Outgoing) -> Result<Receipt<A>, Refused<A::Outgoing>> {
-        match self.orders.try_reserve() {
-            Ok(room) => Ok(Receipt::order(message, |order| room.send(order))),
-            Err(mpsc::error::TrySendError::Full(())) => {
-                Err(Refused { why: Refusal::Full, message })
-            }
-            Err(mpsc::error::TrySendError::Closed(())) => {
-                Err(Refused { why: Refusal::Stopped, message })
-            }
-        }
-    }
-
-    /// Sends a message and waits for its answer. It needs nobody to read the [`Updates`].
-    ///
-    /// # Errors
-    ///
-    /// Fails when the message is not accepted, or ends without an answer.
-    pub async fn request(&self, message: A::Outgoing) -> Result<A::Reply, RequestError<A>> {
-        let receipt = self.try_send(message).map_err(RequestError::Refused)?;
-        let delivery = receipt.await.map_err(RequestError::Refused)?;
-        match delivery.reply {
-            Some(reply) => Ok(reply),
-            None => Err(RequestError::NoReply(delivery.settled)),
-        }
-    }
-
-    /// Sets something in the vendor's own terms: a subscription, a state.
-    pub async fn command(&self, command: A::Command) {
-        self.order(Order::Command(command)).await;
-    }
-
-    /// Begins again after the session was suspended.
-    pub async fn connect(&self) {
-        self.order(Order::Connect).await;
-    }
-
-    /// Ends a wait. The floors of the policy and what servers asked for hold all the same.
-    pub async fn recover(&self) {
-        self.order(Order::Recover).await;
-    }
-
-    /// Cuts the connection and makes another one, with the same token or with a new one.
-    pub async fn reconnect(&self, token: TokenUse) {
-        self.order(Order::Reconnect(token)).await;
-    }
-
-    /// Gives the session a token.
-    pub async fn update_token(&self, token: Secret) {
-        self.order(Order::UpdateToken(token)).await;
-    }
-
-    /// Says that the host has another network.
-    pub async fn network_changed(&self) {
-        self.order(Order::NetworkChanged).await;
-    }
-
-    /// Ends the session, and waits until it has ended: close 1000, no reconnect, also in the
-    /// middle of a wait.
-    pub async fn shutdown(&self) {
-        self.order(Order::Shutdown).await;
-        self.orders.closed().await;
-    }
-
-    async fn order(&self, order: Order<A>) {
-        // A session that has ended takes no orders, and needs none.
-        let _ = self.orders.send(order).await;
-    }
-}
-
-impl<A: Adapter> Clone for Handle<A> {
-    fn clone(&self) -> Self {
-        Self { orders: self.orders.clone() }
-    }
-}
-
-impl<A: Adapter> fmt::Debug for Handle<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
-    }
-}
-
-/// What a session that runs in a task of its own has for the application: a stream of [`Item`]s.
-///
-/// The fate and the answer of a message that was sent through a [`Handle`] go to its [`Receipt`],
-/// not here. Dropping the updates discards what would come out of them.
-pub struct Updates<A: Adapter> {
-    updates: mpsc::Receiver<Item<A>>,
-}
-
-impl<A: Adapter> Updates<A> {
-    /// Waits for the next item; none after the end.
-    pub async fn next(&mut self) -> Option<Item<A>> {
-        self.updates.recv().await
-    }
-}
-
-impl<A: Adapter> Stream for Updates<A> {
-    type Item = Item<A>;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Item<A>>> {
-        self.updates.poll_recv(task)
-    }
-}
-
-impl<A: Adapter> fmt::Debug for Updates<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Updates").finish_non_exhaustive()
-    }
-}
-
-/// A message that was sent: waits for its fate.
-pub struct Receipt<A: Adapter> {
-    outcome: oneshot::Receiver<Result<Delivery<A>, Refused<A::Outgoing>>>,
-}
-
-impl<A: Adapter> Receipt<A> {
-    fn order(message: A::Outgoing, send: impl FnOnce(Order<A>)) -> Self {
-        let (receipt, outcome) = oneshot::channel();
-        send(Order::Send { message, receipt });
-        Self { outcome }
-    }
-}
-
-impl<A: Adapter> Future for Receipt<A> {
-    type Output = Result<Delivery<A>, Refused<A::Outgoing>>;
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.outcome).poll(task).map(|outcome| {
-            outcome.unwrap_or_else(|_| Ok(Delivery { settled: ABANDONED, reply: None }))
-        })
-    }
-}
-
-impl<A: Adapter> fmt::Debug for Receipt<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receipt").finish_non_exhaustive()
-    }
-}
-
-/// How a message ended.
-pub struct Delivery<A: Adapter> {
-    /// Its fate.
-    pub settled: Settled,
-    /// Its answer, where it had one.
-    pub reply: Option<A::Reply>,
-}
-
-impl<A: Adapter> fmt::Debug for Delivery<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Delivery").field("settled", &self.settled).finish_non_exhaustive()
-    }
-}
-
-/// Why a request has no answer.
-pub enum RequestError<A: Adapter> {
-    /// It was not accepted; here it is.
-    Refused(Refused<A::Outgoing>),
-    /// It ended without an answer.
-    NoReply(Settled),
-}
-
-impl<A: Adapter> fmt::Debug for RequestError<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refused) => f.debug_tuple("Refused").field(refused).finish(),
-            Self::NoReply(settled) => f.debug_tuple("NoReply").field(settled).finish(),
-        }
-    }
-}
-
-impl<A: Adapter> fmt::Display for RequestError<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refused) => refused.fmt(f),
-            Self::NoReply(settled) => write!(f, "no answer: {:?}", settled.fate),
-        }
-    }
-}
-
-impl<A: Adapter> std::error::Error for RequestError<A> {}
-
-enum Order<A: Adapter> {
-    Send { message: A::Outgoing, receipt: Outcome<A> },
-    Command(A::Command),
-    Connect,
-    Recover,
-    Reconnect(TokenUse),
-    UpdateToken(Secret),
-    NetworkChanged,
-    Shutdown,
-}
-
-type Outcome<A> = oneshot::Sender<Result<Delivery<A>, Refused<<A as Adapter>::Outgoing>>>;
-
 /// A client, and what stands between it and its handles.
 struct Task<A: Adapter> {
     client: Client<A>,
@@ -293,7 +74,7 @@ where
         let mut ended = false;
         std::future::poll_fn(|task| {
             loop {
-                let mut busy = !ended && self.poll_orders(task);
+                let mut busy = self.poll_orders(task);
                 if !ended {
                     self.client.set_backlog(self.backlog.len());
                     match self.client.poll_item(task) {
@@ -301,12 +82,17 @@ where
                             busy = true;
                             self.sort(item);
                         }
-                        Poll::Ready(None) => ended = true,
+                        Poll::Ready(None) => {
+                            ended = true;
+                            busy = true;
+                            // Whoever waits for the end has it; orders that wait are answered.
+                            self.inbox.close();
+                        }
                         Poll::Pending => {}
                     }
                 }
                 busy |= self.poll_outbox(task);
-                if ended && self.backlog.is_empty() {
+                if ended && self.inbox_closed && self.backlog.is_empty() {
                     return Poll::Ready(());
                 }
                 if !busy {
@@ -376,9 +162,17 @@ where
     }
 
     fn keep(&mut self, item: Item<A>) {
-        if self.outbox.is_some() {
-            self.backlog.push_back(item);
+        if self.outbox.is_none() {
+            return;
         }
+        // What peers send is bounded by not reading it, fates by what was sent. What the session
+        // says of itself goes on while nobody listens: there the newest counts.
+        if self.backlog.len() >= BACKLOG
+            && let Some(oldest) = self.backlog.iter().position(is_news)
+        {
+            self.backlog.remove(oldest);
+        }
+        self.backlog.push_back(item);
     }
 
     fn poll_outbox(&mut self, task: &mut Context<'_>) -> bool {
@@ -421,15 +215,21 @@ where
     }
 }
 
-/// The fate of a message whose session was dropped with its runtime.
-const ABANDONED: Settled = Settled {
-    id: MessageId::new(0),
-    fate: redial_core::Fate::Unknown,
-    tries: 0,
-    path: None,
-    arrivals: 0,
-};
+/// Returns whether an item is one of those that a session makes by itself, as long as it lives.
+fn is_news<A: Adapter>(item: &Item<A>) -> bool {
+    match item {
+        Item::Notice(_)
+        | Item::Problem(_)
+        | Item::PeerReason { .. }
+        | Item::Gap { .. }
+        | Item::TokenNeeded { .. } => true,
+        Item::Message(_) | Item::Reply { .. } | Item::Fate(_) => false,
+    }
+}
+
 /// How many orders may wait.
 const ORDERS: usize = 64;
 /// How many items may wait in the channel; more wait behind it, bounded by the driver.
 const UPDATES: usize = 256;
+/// How many items may wait behind the channel before old notices are forgotten.
+const BACKLOG: usize = 2048;

@@ -38,6 +38,14 @@ pub(super) enum Write {
     Ended(Read),
 }
 
+/// Whether a frame was taken.
+pub(super) enum Sent {
+    Yes,
+    /// It cannot be sent, on this socket or on any.
+    Not(&'static str),
+    Ended(Read),
+}
+
 impl Live {
     pub(super) fn new(conn: ConnId, socket: Socket) -> Self {
         Self { conn, socket }
@@ -70,26 +78,25 @@ impl Live {
         }
     }
 
-    pub(super) fn start_send(
-        &mut self,
-        transmit: Transmit,
-        reason: &'static str,
-    ) -> Result<(), Read> {
+    pub(super) fn start_send(&mut self, transmit: Transmit, reason: &'static str) -> Sent {
         let message = match transmit {
             Transmit::Frame(Frame::Text(bytes)) => match Utf8Bytes::try_from(bytes) {
                 Ok(text) => Message::Text(text),
-                // An adapter wrote text that is none. The peer is spared it.
-                Err(_) => return Ok(()),
+                // The peer is spared it.
+                Err(_) => return Sent::Not("an adapter wrote text that is not UTF-8"),
             },
             Transmit::Frame(Frame::Binary(bytes)) => Message::Binary(bytes),
             Transmit::Frame(Frame::Ping(bytes)) => Message::Ping(bytes),
             Transmit::Frame(Frame::Pong(bytes)) => Message::Pong(bytes),
             Transmit::Close { code } => Message::Close(Some(close_frame(code, reason))),
         };
-        self.socket.start_send_unpin(message).or_else(|error| match written(&error) {
-            Write::Ended(read) => Err(read),
-            Write::Ready | Write::Full => Ok(()),
-        })
+        match self.socket.start_send_unpin(message) {
+            Ok(()) => Sent::Yes,
+            Err(error) => match written(&error) {
+                Write::Ended(read) => Sent::Ended(read),
+                Write::Ready | Write::Full => Sent::Not("a message exceeds the write buffer"),
+            },
+        }
     }
 
     pub(super) fn poll_flush(&mut self, task: &mut Context<'_>) -> Write {
@@ -106,8 +113,12 @@ impl Live {
         let Some(code) = code else { return };
         let mut socket = self.socket;
         tokio::spawn(tokio::time::timeout(PARTING, async move {
-            if socket.close(Some(close_frame(code, ""))).await.is_ok() {
-                while let Some(Ok(_)) = socket.next().await {}
+            // Refused where a close frame has come or gone: what answers it is in the buffer.
+            let _ = socket.send(Message::Close(Some(close_frame(code, "")))).await;
+            if socket.flush().await.is_ok() {
+                // The peer ends TCP. Whoever goes with bytes unread sends a reset, which would
+                // overtake the close frame.
+                let _ = tokio::io::copy(socket.get_mut(), &mut tokio::io::sink()).await;
             }
         }));
     }
