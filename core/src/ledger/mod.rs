@@ -177,8 +177,8 @@ impl<P> Ledger<P> {
                 Outcome::Rejected(code) => return Change::End(Fate::Rejected(code)),
                 Outcome::Unknown => return Change::End(entry.unwritten(Fate::NotSent)),
                 Outcome::Lost { after } => {
-                    if let Some(fate) = entry.after_loss() {
-                        return Change::End(entry.unwritten(fate));
+                    if entry.after_loss().is_some() {
+                        return Change::End(entry.unwritten(Fate::NotSent));
                     }
                     entry.doubt();
                     held(after)

@@ -3,7 +3,10 @@
 mod backoff;
 mod fake;
 mod keepalive;
+mod keeper;
 mod ledger;
+mod ledger_model;
+mod ledger_states;
 mod losses;
 mod outside;
 mod policy;
