@@ -118,9 +118,9 @@ impl<A: Adapter> Session<A> {
             Signal::Reply { id, outcome, reply } => {
                 if self.ledger.contains(id) {
                     self.items.push_back(Item::Reply { id, reply });
-                    self.ledger.settle(cx.now, id, outcome);
-                    self.take_fates();
                 }
+                self.ledger.settle(cx.now, id, outcome);
+                self.take_fates();
             }
             Signal::Settle { id, outcome } => {
                 self.ledger.settle(cx.now, id, outcome);

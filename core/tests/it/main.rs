@@ -2,6 +2,7 @@
 
 mod backoff;
 mod fake;
+mod fates;
 mod keepalive;
 mod keeper;
 mod ledger;
@@ -13,5 +14,6 @@ mod policy;
 mod retry_after;
 mod session;
 mod support;
+mod throttle;
 mod tokens;
 mod waits;
