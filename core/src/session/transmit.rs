@@ -75,6 +75,8 @@ impl<A: Adapter> Session<A> {
                 self.ledger.sent(cx.now, id, path);
             }
             self.drain(cx);
+            // What is proved by being written has its fate already.
+            self.take_fates();
         }
     }
 
