@@ -1,1 +1,14 @@
-//! Integration tests.
+//! Integration tests: bytes go into a session, bytes come out.
+
+mod bad_input;
+mod chat;
+mod defects;
+mod laws;
+mod policy;
+mod recordings;
+mod rules;
+mod secrets;
+mod support;
+mod web;
+mod web_history;
+mod web_rates;
