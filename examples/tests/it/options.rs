@@ -170,6 +170,30 @@ fn words_are_known(value: &Value) {
 }
 
 #[test]
+fn the_envelopes_of_frames_go_to_stderr() {
+    let sim = Sim::plain();
+    let mut client = connect(&sim).arg("--debug-frames").start();
+    client.expect("online");
+    client.say(&json!({ "request": crate::support::publish("a-body-of-mine"), "id": "q1" }));
+    client.expect("fate");
+    sim.control(json!({ "do": "notify", "body": { "message": "a-body-of-theirs" } }));
+    sim.control(json!({ "do": "send_binary", "base64": "AAEC" }));
+    client.expect("error");
+    client.shut_down();
+    let stderr = client.stderr();
+    let line = |parts: &[&str]| {
+        let found = stderr.lines().any(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(found, "{parts:?} in {stderr}");
+    };
+    line(&["frame sent text bytes=", "kind=req", "type=.ams.ms.PublishEvent", " id="]);
+    line(&["frame received text bytes=", "kind=resp", "code=200", " reqId="]);
+    line(&["frame received text bytes=", "kind=notification", "OnlineEventDistribution"]);
+    line(&["frame received binary bytes=3"]);
+    assert!(!stderr.contains("a-body-of"), "{stderr}");
+    assert!(!client.stdout().contains("frame sent"));
+}
+
+#[test]
 fn without_json_the_lines_are_for_people() {
     let sim = Sim::plain();
     let args = ["connect", "liveperson", "--plain", "--account", "1", "--csds", sim.host()];

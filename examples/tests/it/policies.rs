@@ -90,3 +90,29 @@ fn the_diagram_is_drawn_from_the_policy() {
     assert!(stdout.starts_with("stateDiagram-v2\n"), "{stdout}");
     assert!(stdout.contains("Starting --> Online: Ready"), "{stdout}");
 }
+
+/// The page that promises.
+const PAGE: &str = include_str!("../../../TOOL.md");
+
+#[test]
+fn the_policy_of_the_page_is_one() {
+    let (_, rest) = PAGE.split_once("```toml\n").unwrap();
+    let (policy, _) = rest.split_once("```").unwrap();
+    let file = scratch("policy.toml");
+    std::fs::write(&file, policy).unwrap();
+    let (code, stdout, stderr) = Tool::new(["check"]).arg(&file).finish();
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("after 20 attempts"), "{stdout}");
+}
+
+#[test]
+fn the_page_has_every_flag_and_every_variable() {
+    for command in [&["connect", "liveperson"][..], &["serve", "liveperson"], &["tour"]] {
+        let (_, help, _) = Tool::new(command).arg("--help").finish();
+        let words = help.split(|c: char| c.is_whitespace() || "[]=<>,".contains(c));
+        let named = |word: &&str| word.starts_with("--") || word.starts_with("REDIAL_");
+        for word in words.filter(named).filter(|word| *word != "--help") {
+            assert!(PAGE.contains(word), "{word} of {command:?}");
+        }
+    }
+}

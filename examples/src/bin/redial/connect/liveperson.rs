@@ -142,6 +142,8 @@ impl Vendor for LivePerson {
     /// Nothing is resumed: what was pushed in between is not pushed again.
     const FRESH_MEANS_GAP: bool = true;
 
+    const ENVELOPE: &'static [&'static str] = &["kind", "type", "id", "reqId", "code"];
+
     /// A filter is the request that subscribes.
     fn filter(value: Value) -> Result<Command, String> {
         let Value::Object(mut fields) = value else {

@@ -2,6 +2,7 @@
 
 mod control;
 mod files;
+mod frames;
 mod input;
 mod kinds;
 mod liveperson;
@@ -38,6 +39,9 @@ pub(crate) async fn run(args: ConnectArgs, typed: Typed) -> Result<ExitCode, Fai
 pub(crate) trait Vendor: redial_core::Adapter {
     /// Whether a connection that resumes nothing may have missed messages.
     const FRESH_MEANS_GAP: bool;
+
+    /// The fields of a frame that say what it is, and nothing of what people say.
+    const ENVELOPE: &'static [&'static str];
 
     /// Reads what `send` and `request` carry.
     fn payload(value: serde_json::Value) -> Result<Self::Outgoing, String>;

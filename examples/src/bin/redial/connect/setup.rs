@@ -11,8 +11,8 @@ use redial_tungstenite::{Client, Clock as _, Connector, SystemClock};
 use serde_json::{Map, Value};
 use tokio::io::AsyncReadExt as _;
 
-use super::Vendor;
 use super::files::Files;
+use super::{Vendor, frames};
 use crate::cli::CommonArgs;
 use crate::output::Failure;
 
@@ -63,6 +63,9 @@ pub(crate) fn client<A: Vendor>(
     }
     if common.record.is_some() {
         builder = builder.record();
+    }
+    if common.debug_frames {
+        builder = builder.tap(frames::printer(A::ENVELOPE));
     }
     if let Some(command) = token_command {
         builder = builder.token_source(token_command_source(command));

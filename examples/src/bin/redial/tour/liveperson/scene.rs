@@ -217,7 +217,7 @@ pub(super) fn list<T: std::fmt::Debug>(all: &[T]) -> String {
 /// What two clocks of one machine may differ by.
 pub(super) const CLOCK_MS: u128 = 20;
 /// What a busy machine may add to a wait.
-const LATE_MS: u128 = 750;
+pub(super) const LATE_MS: u128 = 750;
 /// How long a request on loopback may take to arrive.
 const SUBSCRIBED: Duration = Duration::from_secs(5);
 /// How many of a list are shown.
