@@ -15,11 +15,20 @@ impl Machine {
     ///
     /// The token is gone, what servers asked for is not. Whatever was under way is waited for as
     /// long as the floors say and then begun again; old connections and requests are fenced off.
+    /// Where the clock was set back between the two processes, what was left of each wait is left
+    /// of it still.
     #[must_use]
     pub fn restore(mut self, policy: &Policy, now: Timestamp) -> Self {
-        self.now = self.now.max(now);
+        let ahead = self.now.as_millis().saturating_sub(now.as_millis());
+        let shifted = |at: Timestamp| Timestamp::from_millis(at.as_millis().saturating_sub(ahead));
+        self.now = now;
+        self.not_before = shifted(self.not_before).min(now + policy.spec().retry_after_max);
+        self.pace = shifted(self.pace).min(now + policy.spec().floor);
         self.conn = self.conn.next();
         self.request = self.request.next();
+        if let Resumable::Until(at) = self.resumable {
+            self.resumable = Resumable::Until(shifted(at));
+        }
         let until = self.now.max(self.not_before).max(self.pace);
         if let Phase::Online(online) = &self.phase {
             self.resumable = self.resumable_after(policy, online);
@@ -30,7 +39,9 @@ impl Machine {
             | Phase::Connecting { .. }
             | Phase::Starting { .. }
             | Phase::Online(_) => Phase::Waiting { until },
-            Phase::Waiting { until: planned } => Phase::Waiting { until: planned.max(until) },
+            Phase::Waiting { until: planned } => {
+                Phase::Waiting { until: shifted(planned).max(until) }
+            }
             Phase::Suspended(reason) => Phase::Suspended(reason),
             Phase::Closing { .. } => Phase::Stopped(StopReason::Requested),
             Phase::Stopped(reason) => Phase::Stopped(reason),

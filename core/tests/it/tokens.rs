@@ -1,7 +1,7 @@
 //! Tokens: reused, renewed, rejected, spent, and the old session that may not survive them.
 
 use redial_core::{
-    Action, Cause, Event, Intent, Notice, Phase, Policy, Reason, Renew, Resumable, Resume,
+    Action, Cause, Cx, Event, Intent, Notice, Phase, Policy, Reason, Renew, Resumable, Resume,
     StopReason, Terms, Token,
 };
 
@@ -263,6 +263,31 @@ fn a_session_restored_in_any_phase_begins_again_without_its_token() {
         assert_eq!(rig.tick(1_000).len(), 1);
         assert_eq!(rig.phase(), "Authorizing");
     }
+}
+
+#[test]
+fn a_clock_that_was_set_back_between_two_processes_makes_no_wait_longer() {
+    const HOUR: u64 = 3_600_000;
+    let mut rig = Rig::new(&LIVEPERSON);
+    rig.event(HOUR, Event::Connect);
+    rig.event(HOUR, Event::Throttled { within: secs(61) });
+    rig.restore(5_000);
+    assert_eq!(rig.timeout(), Some(66_000), "what was left of the wait, on the new clock");
+
+    let mut rig = Rig::online(&LIVEPERSON);
+    rig.event(HOUR, closed(1, Cause::Network));
+    rig.restore(5_000);
+    assert_eq!(rig.timeout(), Some(15_000));
+    assert_eq!(rig.tick(15_000).len(), 1);
+
+    // A server may not be made to ask for more than the policy lets it.
+    let mut rig = Rig::new(&LIVEPERSON);
+    rig.event(0, Event::Connect);
+    let longer = liveperson_with(|spec| spec.retry_after_max = secs(40 * 86_400));
+    let throttled = Event::Throttled { within: secs(40 * 86_400) };
+    rig.machine.handle(&longer, Cx::new(at(0), 0), throttled);
+    rig.restore(0);
+    assert_eq!(rig.timeout(), Some(86_400_000));
 }
 
 #[test]
