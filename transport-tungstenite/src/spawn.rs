@@ -229,7 +229,8 @@ fn is_news<A: Adapter>(item: &Item<A>) -> bool {
 
 /// How many orders may wait.
 const ORDERS: usize = 64;
-/// How many items may wait in the channel; more wait behind it, bounded by the driver.
-const UPDATES: usize = 256;
+/// How many items may wait in the channel; more wait behind it, bounded by the driver. Each may be
+/// as large as a message may be, and the driver does not count these, so they are few.
+const UPDATES: usize = 16;
 /// How many items may wait behind the channel before old notices are forgotten.
 const BACKLOG: usize = 2048;

@@ -3,3 +3,4 @@
 
 mod connector;
 mod driver;
+mod hostile;
