@@ -64,6 +64,7 @@ async fn handle(
     }
 
     let refusal = hub.take_refusal(hub.vendor.step(&request));
+    let refusal = refusal.or_else(|| hub.take_refusal(hub.vendor.wider_step(&request)));
     let omit = match refusal.as_ref().map(|refusal| (refusal, refusal.verdict())) {
         None => None,
         Some((refusal, Refused::Omit)) => refusal.omit.clone(),
@@ -73,6 +74,9 @@ async fn handle(
     };
     match hub.vendor.answer(&hub, &request, omit.as_deref()) {
         Answer::Reply(reply) => Ok(respond(&hub, reply, None)),
+        Answer::Bytes { status, headers, body } => {
+            Ok(respond_bytes(&hub, Reply { status, headers, body: None }, body, None))
+        }
         Answer::Lost => {
             log_note(&hub, "answer lost, connection reset");
             link.valve.kill(End::Reset);
@@ -86,6 +90,7 @@ async fn handle(
             for out in then {
                 handle.send(out);
             }
+            hub.vendor.opened(&hub, &handle);
             // Live before the client can see the 101, so that a script which follows the
             // handshake reaches the socket.
             hub.insert(handle.clone());
@@ -153,6 +158,10 @@ fn respond(hub: &Hub, reply: Reply, conn: Option<u64>) -> Response<Full<Bytes>> 
         Some(value) => Bytes::from(value.to_string()),
         None => Bytes::new(),
     };
+    respond_bytes(hub, reply, body, conn)
+}
+
+fn respond_bytes(hub: &Hub, reply: Reply, body: Bytes, conn: Option<u64>) -> Response<Full<Bytes>> {
     let mut record = record("server");
     record.insert("status".into(), json!(reply.status));
     if !body.is_empty() {

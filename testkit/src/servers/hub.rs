@@ -58,6 +58,12 @@ pub(crate) enum Answer {
         headers: Vec<(&'static str, String)>,
         then: Vec<Out>,
     },
+    /// An answer whose body is no JSON.
+    Bytes {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: Bytes,
+    },
     /// Do what was asked and reset the connection: the answer is lost on its way.
     Lost,
 }
@@ -66,6 +72,10 @@ pub(crate) enum Answer {
 pub(crate) trait Vendor: Send + Sync {
     /// Names the step that the request is, in the script's words; empty when it is none.
     fn step(&self, request: &Request) -> &'static str;
+    /// Names the wider step that the request's own step is part of; empty when there is none.
+    fn wider_step(&self, _request: &Request) -> &'static str {
+        ""
+    }
     /// Labels the secrets in the path of the request, before it is logged.
     fn label_secrets(&self, hub: &Hub, request: &Request);
     /// Labels the secrets in a text frame that only the vendor knows for what they are, before it
@@ -75,6 +85,8 @@ pub(crate) trait Vendor: Send + Sync {
     fn refused(&self, hub: &Hub, request: &Request, status: Option<u16>) -> Reply;
     /// Answers a request; `omit` names a field to leave out.
     fn answer(&self, hub: &Hub, request: &Request, omit: Option<&str>) -> Answer;
+    /// Learns of a new socket, before anything is heard on it; frames can be queued already.
+    fn opened(&self, _hub: &Hub, _socket: &SocketHandle) {}
     /// Handles a message of a live socket.
     fn message(&self, hub: &Hub, socket: &SocketHandle, message: Message);
     /// Learns that the text with this mark was written to a socket.

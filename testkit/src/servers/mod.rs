@@ -13,6 +13,7 @@ mod http;
 mod hub;
 mod listener;
 pub mod liveperson;
+pub mod ringcentral;
 mod sim;
 mod socket;
 mod tls;
