@@ -61,7 +61,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The number of guest creation in a [`Cause::Http`].
+    /// The number of guest creation in a [`Cause::Http`](redial_core::Cause::Http).
     pub const GUEST: u8 = 0;
 }
 

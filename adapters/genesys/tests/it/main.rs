@@ -3,10 +3,12 @@
 mod bad_input;
 mod chat;
 mod defects;
+mod delivery;
 mod laws;
 mod policy;
 mod recordings;
 mod rules;
+mod schedule;
 mod secrets;
 mod support;
 mod web;

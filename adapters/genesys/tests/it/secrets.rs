@@ -92,14 +92,14 @@ fn web_frames() -> Vec<Value> {
     ]
 }
 
-fn drive<A: Adapter>(
+fn drive<A>(
     session: &mut Session<A>,
     seen: &mut String,
     message: &A::Outgoing,
     offered: &str,
     frames: &[Value],
 ) where
-    A: core::fmt::Debug,
+    A: Adapter + core::fmt::Debug,
     A::Message: core::fmt::Debug,
     A::Reply: core::fmt::Debug,
 {
@@ -130,9 +130,9 @@ fn drive<A: Adapter>(
     *seen += &format!("{:?}", session.snapshot());
 }
 
-fn exchange<A: Adapter>(session: &mut Session<A>, cx: Cx, seen: &mut String)
+fn exchange<A>(session: &mut Session<A>, cx: Cx, seen: &mut String)
 where
-    A: core::fmt::Debug,
+    A: Adapter + core::fmt::Debug,
     A::Message: core::fmt::Debug,
     A::Reply: core::fmt::Debug,
 {
