@@ -12,7 +12,8 @@ use std::task::{Context, Poll};
 
 use redial_auth_http::{HttpClient, TokenRequest, TokenSource};
 use redial_core::{
-    Adapter, ConnId, Cx, Effect, Fault, Frame, Input, Item, Problem, Session, Timestamp, Transmit,
+    Adapter, Cause, ConnId, Cx, Effect, Fault, Frame, Input, Item, Problem, Session, Timestamp,
+    TokenId, Transmit,
 };
 use tokio::task::coop::has_budget_remaining;
 
@@ -50,6 +51,8 @@ pub(crate) struct Driver<A: Adapter> {
     socket: Option<Live>,
     exchanges: Exchanges,
     fetch: Option<Fetch>,
+    /// The token request that the token source was asked for last, and how often.
+    asked: (TokenId, u8),
     /// Dials and exchanges that wait because a server of the account asked for it.
     held: VecDeque<Effect>,
     alarm: Alarm,
@@ -82,6 +85,7 @@ impl<A: Adapter> Driver<A> {
             socket: None,
             exchanges: Exchanges::new(http),
             fetch: None,
+            asked: (TokenId::new(0), 0),
             held: VecDeque::new(),
             alarm: Alarm::default(),
             reading: Reading::default(),
@@ -401,11 +405,27 @@ impl<A: Adapter> Driver<A> {
                 let mut request = TokenRequest::first();
                 request.rejected = rejected;
                 request.cause = cause;
-                self.fetch = Some(Fetch::new(token, Arc::clone(source), request));
+                let fetch = Fetch::new(token, Arc::clone(source), request);
+                self.ask_source(token, fetch);
                 None
             }
             (item, _) => Some(item),
         }
+    }
+
+    /// Asks the token source, but not for ever: one whose tokens the session does not take has none.
+    fn ask_source(&mut self, token: TokenId, fetch: Fetch) {
+        let (last, times) = self.asked;
+        let times = if last == token { times.saturating_add(1) } else { 1 };
+        self.asked = (token, times);
+        if times <= ASKS_MAX {
+            self.fetch = Some(fetch);
+            return;
+        }
+        self.problem(Fault::Caller, "what the token source gives is no token for this session");
+        let cx = self.cx();
+        let none = Input::TokenUnavailable { cause: Cause::Network, retry_after: None };
+        self.session.handle(cx, none);
     }
 
     /// Waits as long as any session of this account was told to.
@@ -466,3 +486,5 @@ impl Entropy {
 const ROUNDS: usize = 32;
 /// How many frames a round may read.
 const FRAMES: usize = 64;
+/// How often the token source is asked for one token: for one that it had, and for a better one.
+const ASKS_MAX: u8 = 2;

@@ -1,12 +1,38 @@
 //! Applications that do not look.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use redial_core::{Item, Refusal};
-use redial_liveperson::Request;
+use redial_auth_http::{TokenRequest, TokenSourceError};
+use redial_core::{Item, Refusal, Secret, TokenUse};
+use redial_liveperson::{Credentials, Request};
 
-use super::support::{adapter, client, online, password, vendor};
+use super::support::{adapter, client, online, password, vendor, within};
+
+#[tokio::test]
+async fn a_token_source_whose_token_is_refused_is_not_asked_without_end() {
+    let web = vendor(|peer| async move { drop(peer) }).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let source = move |_: TokenRequest| {
+        count.fetch_add(1, Ordering::SeqCst);
+        // No bearer at all: the adapter takes none such.
+        async { Ok::<_, TokenSourceError>(Secret::new("")) }
+    };
+    let adapter = adapter(Credentials::Bearer(Secret::new("dead"))).token_source(true);
+    let mut client = client(&web, adapter).token_source(source).build().unwrap();
+    online(&mut client).await;
+    client.reconnect(TokenUse::Regenerate);
+    let items = within(&mut client, Duration::from_secs(3)).await;
+    assert!(asked.load(Ordering::SeqCst) <= 2, "asked {}", asked.load(Ordering::SeqCst));
+    let told = items.iter().any(|item| {
+        matches!(item, Item::Problem(problem)
+        if problem.fault == redial_core::Fault::Caller)
+    });
+    assert!(told, "{items:?}");
+}
 
 #[tokio::test]
 async fn a_session_that_has_ended_still_answers_handles_whose_updates_nobody_reads() {

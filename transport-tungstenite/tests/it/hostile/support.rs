@@ -65,6 +65,19 @@ pub(super) fn client(web: &Web, adapter: Builder) -> ClientBuilder<LivePerson> {
     Client::builder(adapter.build().unwrap()).http(web.clone()).connector(connector)
 }
 
+/// Takes what comes out within a time.
+pub(super) async fn within(
+    client: &mut Client<LivePerson>,
+    span: Duration,
+) -> Vec<Item<LivePerson>> {
+    let mut items = Vec::new();
+    let end = tokio::time::Instant::now() + span;
+    while let Ok(Some(item)) = tokio::time::timeout_at(end, client.next()).await {
+        items.push(item);
+    }
+    items
+}
+
 pub(super) async fn online(client: &mut Client<LivePerson>) {
     let wait = async {
         while let Some(item) = client.next().await {
