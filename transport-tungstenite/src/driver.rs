@@ -5,37 +5,25 @@ mod observe;
 mod reading;
 mod socket;
 mod tasks;
+mod traffic;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use redial_auth_http::{HttpClient, TokenRequest, TokenSource};
-use redial_core::{
-    Adapter, Cause, ConnId, Cx, Effect, Fault, Frame, Input, Item, Problem, Session, Timestamp,
-    TokenId, Transmit,
-};
+use redial_core::{Adapter, Cause, Cx, Effect, Fault, Input, Item, Session, Timestamp, TokenId};
 use tokio::task::coop::has_budget_remaining;
 
 use self::alarm::Alarm;
 use self::observe::Observer;
 use self::reading::Reading;
-use self::socket::{Live, Read, Sent, Write};
+use self::socket::Live;
 use self::tasks::{Dial, DialStep, Exchanges, Fetch};
+pub use self::traffic::Direction;
+pub(crate) use self::traffic::Tap;
 use crate::clock::Clock;
 use crate::connector::Connector;
-
-/// Which way a frame goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// From the peer.
-    Received,
-    /// To the peer.
-    Sent,
-}
-
-/// Whoever watches the frames.
-pub(crate) type Tap = Arc<dyn Fn(Direction, &Frame) + Send + Sync>;
 
 /// A session and everything that is under way for it.
 pub(crate) struct Driver<A: Adapter> {
@@ -232,88 +220,6 @@ impl<A: Adapter> Driver<A> {
         true
     }
 
-    /// Reads what is there, as long as the application keeps up.
-    fn poll_read(&mut self, task: &mut Context<'_>) -> bool {
-        let mut busy = false;
-        for _ in 0..FRAMES {
-            let Some(live) = &mut self.socket else { return busy };
-            if self.reading.is_full(self.session.items_waiting() + self.backlog) {
-                self.stall();
-                return busy;
-            }
-            let conn = live.conn;
-            match live.poll_read(task) {
-                Poll::Pending => {
-                    if self.reading.catch_up() {
-                        let cx = self.cx();
-                        self.vouch(cx);
-                    }
-                    return busy;
-                }
-                Poll::Ready(read) => {
-                    busy = true;
-                    self.take_in(conn, read);
-                }
-            }
-        }
-        self.reading.fall_behind();
-        // There may be more: come back for it after what this led to is done.
-        task.waker().wake_by_ref();
-        busy
-    }
-
-    fn take_in(&mut self, conn: ConnId, read: Read) {
-        let cx = self.cx();
-        match read {
-            Read::Frame(frame) => {
-                self.reading.note(&frame);
-                self.watch(Direction::Received, &frame);
-                self.session.handle(cx, Input::Frame { conn, frame });
-            }
-            Read::Ended { cause, reason, problem, answer } => {
-                if let Some(problem) = problem {
-                    self.session.handle(cx, Input::Problem(problem));
-                }
-                if let Some(live) = self.socket.take() {
-                    live.part(answer);
-                }
-                self.session.note_reason(conn, &reason);
-                self.session.handle(cx, Input::Closed { conn, cause, retry_after: None });
-            }
-        }
-    }
-
-    fn watch(&self, direction: Direction, frame: &Frame) {
-        if let Some(tap) = &self.tap {
-            tap(direction, frame);
-        }
-        match (frame, direction) {
-            (Frame::Ping(_) | Frame::Pong(_), _) => {}
-            (Frame::Text(_) | Frame::Binary(_), Direction::Received) => self.observer.received(),
-            (Frame::Text(_) | Frame::Binary(_), Direction::Sent) => self.observer.sent(),
-        }
-    }
-
-    /// Says once for each stall that the application does not take what is there for it.
-    fn stall(&mut self) {
-        if self.reading.stall() {
-            let text = "the application takes its items too slowly: the socket is not read";
-            self.problem(Fault::Caller, text);
-        }
-    }
-
-    /// A peer whose words are not read must not be taken for dead.
-    fn vouch(&mut self, cx: Cx) {
-        if let Some(live) = &self.socket {
-            self.session.handle(cx, Input::Unread { conn: live.conn });
-        }
-    }
-
-    fn problem(&mut self, fault: Fault, text: &'static str) {
-        let cx = self.cx();
-        self.session.handle(cx, Input::Problem(Problem { fault, text }));
-    }
-
     fn perform_effects(&mut self, cx: Cx) -> bool {
         let mut busy = false;
         while let Some(effect) = self.next_effect(cx.now) {
@@ -357,44 +263,6 @@ impl<A: Adapter> Driver<A> {
             }
         }
         None
-    }
-
-    fn poll_write(&mut self, task: &mut Context<'_>) -> bool {
-        let mut busy = false;
-        while let Some(live) = &mut self.socket {
-            let conn = live.conn;
-            match live.poll_ready(task) {
-                Write::Ready => {}
-                Write::Full => return busy,
-                Write::Ended(read) => {
-                    self.take_in(conn, read);
-                    return true;
-                }
-            }
-            let cx = Cx::new(self.clock.now(), self.entropy.next());
-            let Some(transmit) = self.session.poll_transmit(cx) else { break };
-            busy = true;
-            if let Transmit::Frame(frame) = &transmit {
-                self.watch(Direction::Sent, frame);
-            }
-            let Some(live) = &mut self.socket else { break };
-            match live.start_send(transmit, self.session.adapter().close_reason()) {
-                Sent::Yes => {}
-                Sent::Not(text) => self.problem(Fault::Ours, text),
-                Sent::Ended(read) => {
-                    self.take_in(conn, read);
-                    return true;
-                }
-            }
-        }
-        if let Some(live) = &mut self.socket {
-            let conn = live.conn;
-            if let Write::Ended(read) = live.poll_flush(task) {
-                self.take_in(conn, read);
-                return true;
-            }
-        }
-        busy
     }
 
     /// Lets the application's token source answer where there is one.
@@ -484,7 +352,5 @@ impl Entropy {
 
 /// How many rounds a wake-up may have.
 const ROUNDS: usize = 32;
-/// How many frames a round may read.
-const FRAMES: usize = 64;
 /// How often the token source is asked for one token: for one that it had, and for a better one.
 const ASKS_MAX: u8 = 2;

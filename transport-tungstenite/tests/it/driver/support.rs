@@ -1,9 +1,7 @@
 //! What all of these tests use.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -153,37 +151,6 @@ pub(super) async fn closes(sim: &LivePersonSim, count: usize) -> Vec<u64> {
     codes()
 }
 
-/// Counts how often the stream is polled without giving an item.
-pub(super) struct Counted<S> {
-    pub(super) inner: S,
-    pub(super) idle_polls: Arc<AtomicUsize>,
-}
-
-impl<S: Stream<Item = Out> + Unpin> Counted<S> {
-    pub(super) fn new(inner: S) -> Self {
-        Self { inner, idle_polls: Arc::default() }
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.idle_polls.load(Ordering::SeqCst)
-    }
-
-    /// Polls for a while and gives the number of wake-ups that led to nothing.
-    pub(super) async fn wakes_within(&mut self, span: Duration) -> usize {
-        let before = self.count();
-        let _ = tokio::time::timeout(
-            span,
-            poll_fn(|task| {
-                while let Poll::Ready(Some(_)) = self.inner.poll_next_unpin(task) {}
-                self.idle_polls.fetch_add(1, Ordering::SeqCst);
-                Poll::<()>::Pending
-            }),
-        )
-        .await;
-        self.count() - before
-    }
-}
-
 /// Holds back the requests whose URL has a word in it, until it is told to let one pass.
 pub(super) struct Gate<H> {
     pub(super) inner: H,
@@ -211,26 +178,35 @@ impl<H: HttpClient> HttpClient for Gate<H> {
     }
 }
 
-/// The system's clock, which a test can push forward.
+/// The system's clock, which a test can push forward, and which counts how often it is read.
 #[derive(Clone)]
 pub(super) struct Pushed {
-    system: Arc<SystemClock>,
-    by: Arc<AtomicUsize>,
+    system: SystemClock,
+    by: Arc<AtomicU64>,
+    reads: Arc<AtomicUsize>,
 }
 
 impl Pushed {
     pub(super) fn new() -> Self {
-        Self { system: Arc::new(SystemClock::new()), by: Arc::default() }
+        Self { system: SystemClock::new(), by: Arc::default(), reads: Arc::default() }
     }
 
     pub(super) fn push(&self, by: Duration) {
-        self.by.fetch_add(usize::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.by.fetch_add(by.as_millis().try_into().unwrap(), Ordering::SeqCst);
+    }
+
+    /// Counts the reads in a second. A driver reads the clock several times for each wake-up.
+    pub(super) async fn reads_in_a_second(&self) -> usize {
+        let before = self.reads.load(Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.reads.load(Ordering::SeqCst) - before
     }
 }
 
 impl Clock for Pushed {
     fn now(&self) -> Timestamp {
-        let by = u64::try_from(self.by.load(Ordering::SeqCst)).unwrap();
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        let by = self.by.load(Ordering::SeqCst);
         Timestamp::from_millis(self.system.now().as_millis() + by)
     }
 }
