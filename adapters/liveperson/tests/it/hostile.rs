@@ -1,11 +1,11 @@
 //! A server that means harm, and an application that does not look.
 
 use redial_core::http::Method;
-use redial_core::{Input, Item, Secret};
+use redial_core::{Cause, Input, Item, Secret, Span, TokenUse};
 use redial_liveperson::{AgentState, Command, Credentials, LivePerson, Message, Subscription};
 use serde_json::json;
 
-use crate::support::{ACCOUNT, World, login, lookup, response, response_of};
+use crate::support::{ACCOUNT, World, login, lookup, names, response, response_of};
 
 #[test]
 fn a_server_that_is_asked_too_much_for_ever_is_asked_less_and_less() {
@@ -88,7 +88,7 @@ fn a_bearer_that_is_none_is_asked_for_once_more_and_no_oftener() {
     let bearer = Credentials::Bearer(Secret::new("old"));
     let mut world = World::new(LivePerson::builder(ACCOUNT, bearer).token_source(true));
     world.connect();
-    world.lose(redial_core::Cause::Close(4401));
+    world.lose(Cause::Close(4401));
     world.run(10_000);
     let needed = |world: &World| {
         world.items.iter().filter(|(_, item)| matches!(item, Item::TokenNeeded { .. })).count()
@@ -96,6 +96,48 @@ fn a_bearer_that_is_none_is_asked_for_once_more_and_no_oftener() {
     let before = needed(&world);
     world.input(Input::OfferToken(Secret::new("")));
     assert!(needed(&world) <= before + 1);
+}
+
+/// Whatever the application calls, and however often.
+fn hammer(world: &mut World, until: u64) {
+    while world.now < until {
+        world.run(25);
+        world.input(Input::Reconnect { token: TokenUse::Regenerate });
+        world.input(Input::Recover);
+        world.input(Input::NetworkChanged);
+        world.input(Input::Connect);
+        world.input(Input::OfferToken(Secret::new("offered")));
+    }
+}
+
+#[test]
+fn nothing_that_an_application_calls_comes_before_what_a_server_asked_for() {
+    let mut world = World::online();
+    world.lose(Cause::Network);
+    world.run(10_000);
+    world.refuse(429, Some(Span::from_secs(61)));
+    world.take_wire();
+    let until = world.now + 60_900;
+    hammer(&mut world, until);
+    assert_eq!(names(&world.take_wire()), []);
+    world.run(1_000);
+    assert_ne!(names(&world.take_wire()), []);
+}
+
+#[test]
+fn nothing_that_an_application_calls_makes_attempts_follow_each_other_faster_than_the_floor() {
+    let mut world = World::online();
+    world.take_wire();
+    let begun = world.now;
+    while world.now < begun + 30_000 {
+        let next = world.now + 25;
+        hammer(&mut world, next);
+        world.settle();
+    }
+    let names = names(&world.take_wire());
+    let count = |wanted: &str| names.iter().filter(|(_, name)| name.starts_with(wanted)).count();
+    assert!(count("dial") <= 31, "{} dials in 30 s", count("dial"));
+    assert!(count("login") <= 31 && count("csds") <= 31, "{names:?}");
 }
 
 const SET_STATE: &str = ".ams.routing.SetAgentState";
