@@ -36,6 +36,8 @@ pub struct WebMessaging {
     pub(super) fresh: bool,
     /// Whether the next configuration begins a new conversation.
     pub(super) start_new: bool,
+    /// When it is begun although the end of the old one was not answered.
+    pub(super) start_due: Option<Timestamp>,
     pub(super) read_only: bool,
     /// Whether the conversation was cleared on this connection.
     pub(super) cleared: bool,
@@ -91,6 +93,7 @@ impl WebMessaging {
             fresh: token.is_some(),
             token,
             start_new: false,
+            start_due: None,
             read_only: false,
             cleared: false,
             controls: 0,
@@ -264,6 +267,7 @@ impl Adapter for WebMessaging {
     fn handle_closed(&mut self, _cause: Cause) {
         self.gap = None;
         self.echo_due = None;
+        self.start_due = None;
         self.expiry = Expiry::default();
     }
 
@@ -281,8 +285,7 @@ impl Adapter for WebMessaging {
             Command::StartNew => {
                 self.start_new = true;
                 if io.is_online() {
-                    self.write_control(Lane::Close, "closeSession", &[], io);
-                    self.configure(io);
+                    self.end_conversation(io);
                 }
             }
             Command::CloseSession { all } => {
@@ -304,6 +307,9 @@ impl Adapter for WebMessaging {
         if self.echo_due.is_some_and(|at| at <= now) {
             self.echo(io);
         }
+        if self.start_due.is_some_and(|at| at <= now) {
+            self.begin_anew(io);
+        }
         match self.expiry.tick(now, self.notice()) {
             Some(Due::Check) => self.check_health(io),
             Some(Due::Notice(at)) => io.message(Message::Expiring { at }),
@@ -314,7 +320,10 @@ impl Adapter for WebMessaging {
     fn poll_timeout(&self) -> Option<Timestamp> {
         let gap = self.gap.as_ref().and_then(Gap::poll_timeout);
         let expiry = self.expiry.poll_timeout(self.notice());
-        [self.limiter.until(), self.echo_due, gap, expiry].into_iter().flatten().min()
+        [self.limiter.until(), self.echo_due, self.start_due, gap, expiry]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn probe(&mut self, io: &mut Io<'_, Self>) {

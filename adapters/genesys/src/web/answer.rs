@@ -19,7 +19,7 @@ impl WebMessaging {
             return self.handle_error(lane, &frame, io);
         }
         match frame.class.as_str() {
-            "SessionResponse" => self.handle_session(frame.body, io),
+            "SessionResponse" => self.handle_session(lane, frame.body, io),
             "StructuredMessage" => self.handle_structured(lane, frame, io),
             "JwtResponse" => self.handle_jwt(&frame.body, io),
             "SessionExpiredEvent" => self.expire(io),
@@ -37,16 +37,16 @@ impl WebMessaging {
         }
     }
 
-    fn handle_session(&mut self, body: Body, io: &mut Io<'_, Self>) {
+    fn handle_session(&mut self, lane: Option<(Lane, u64)>, body: Body, io: &mut Io<'_, Self>) {
         let value = body.value();
         let flag = |key| value.get(key).and_then(Value::as_bool);
         if flag("connected") != Some(true) {
-            io.problem(Fault::Vendor, "a session that is not connected");
-            return io.refused(Refusal::NotConnected as u16, None);
+            return self.handle_session_end(lane, io);
         }
         let new_session = flag("newSession").unwrap_or(false);
         self.read_only = flag("readOnly").unwrap_or(false);
         self.start_new = false;
+        self.start_due = None;
         self.cleared = false;
         let number = |key| value.get(key).and_then(body::number);
         self.expiry.set(io.cx.now, number("expirationDate"), number("durationSeconds"));
@@ -58,6 +58,21 @@ impl WebMessaging {
         }
         if new_session && self.config.autostart {
             self.write_join(io);
+        }
+    }
+
+    /// The session is closed, as was asked or by another connection of it.
+    fn handle_session_end(&mut self, lane: Option<(Lane, u64)>, io: &mut Io<'_, Self>) {
+        let closed = matches!(lane, Some((Lane::Close, _)));
+        if closed && self.start_new {
+            return self.begin_anew(io);
+        }
+        if !closed && !io.is_online() {
+            io.problem(Fault::Vendor, "a session that is not connected");
+            return io.refused(Refusal::NotConnected as u16, None);
+        }
+        if !core::mem::replace(&mut self.read_only, true) {
+            io.message(Message::ReadOnly);
         }
     }
 
@@ -113,6 +128,9 @@ impl WebMessaging {
         {
             self.token = None;
             Refusal::SignedIn
+        } else if self.start_new {
+            // It makes room for the new conversation, which the next connection begins.
+            Refusal::NotConnected
         } else if self.cleared {
             Refusal::Cleared
         } else {
@@ -147,6 +165,8 @@ impl WebMessaging {
             Some((Lane::Configure, _)) => return io.refused(code, rate.then_some(wait)),
             Some((Lane::Jwt, _)) => self.try_gap_again(rate.then_some(wait), io),
             Some((Lane::Echo, _)) if rate => self.echo_due = Some(io.cx.now + wait),
+            // There was nothing to close.
+            Some((Lane::Close, _)) if self.start_new => return self.begin_anew(io),
             Some((Lane::Echo | Lane::Join | Lane::Close, _)) | None => {
                 io.message(Message::Error { code, body: frame.body.clone() });
             }

@@ -57,6 +57,19 @@ impl WebMessaging {
         self.write_control(Lane::Configure, "configureSession", fields, io);
     }
 
+    /// Ends the conversation that there is; the new one begins when that is answered, or when it
+    /// ought to have been.
+    pub(super) fn end_conversation(&mut self, io: &mut Io<'_, Self>) {
+        self.start_due = Some(io.cx.now + self.policy.spec().timeouts.request);
+        self.write_control(Lane::Close, "closeSession", &[], io);
+    }
+
+    /// Begins a new conversation on the connection that there is.
+    pub(super) fn begin_anew(&mut self, io: &mut Io<'_, Self>) {
+        self.start_due = None;
+        self.configure(io);
+    }
+
     /// Sends a health check, or plans it for the end of the cool-down.
     pub(super) fn check_health(&mut self, io: &mut Io<'_, Self>) {
         match self.cool_until().filter(|until| *until > io.cx.now) {

@@ -114,6 +114,9 @@ fn ours(world: &mut World<WebMessaging>, theirs: &Value) -> Option<Value> {
             world.run(1_000);
             world.take_wire();
             world.input(Input::Command(Command::StartNew));
+            let close = world.take_texts().pop().expect("closeSession");
+            world.receive(&json!({ "type": "response", "class": "SessionResponse", "code": 200,
+                "tracingId": close["tracingId"], "body": { "connected": false } }));
             world.take_texts().pop()
         }
         "configureSession" => {

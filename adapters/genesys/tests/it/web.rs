@@ -201,10 +201,12 @@ fn a_read_only_session_takes_nothing_until_it_is_begun_anew() {
     assert_eq!(world.fates(), [(id, Fate::Rejected(409))]);
     world.input(Input::Command(Command::StartNew));
     let sent = world.take_texts();
-    let actions: Vec<_> = sent.iter().map(|text| &text["action"]).collect();
-    assert_eq!(actions, ["closeSession", "configureSession"]);
-    assert_eq!(sent[1]["startNew"], true);
-    world.receive(&world.session_response(&sent[1], true));
+    assert_eq!((sent.len(), &sent[0]["action"]), (1, &json!("closeSession")));
+    world.receive(&ended(&sent[0]));
+    let sent = world.take_texts();
+    assert_eq!((sent.len(), &sent[0]["action"]), (1, &json!("configureSession")));
+    assert_eq!(sent[0]["startNew"], true);
+    world.receive(&world.session_response(&sent[0], true));
     world.text("y");
     assert_eq!(world.take_texts()[0]["message"]["text"], "y");
     // The server says so, too.
@@ -214,6 +216,47 @@ fn a_read_only_session_takes_nothing_until_it_is_begun_anew() {
     world.refused(&sent[0], 409, &json!("read-only"));
     assert_eq!(world.fates(), [(id, Fate::Rejected(409))]);
     assert!(world.session.adapter().is_read_only());
+}
+
+#[test]
+fn a_new_conversation_begins_however_the_old_one_ends() {
+    // The end is not answered, or there is nothing to end.
+    for refused in [false, true] {
+        let mut world = World::messaging();
+        world.input(Input::Command(Command::StartNew));
+        let sent = world.take_texts();
+        if refused {
+            world.refused(&sent[0], 4006, &json!("expired"));
+        } else {
+            world.run(10_000);
+        }
+        let sent = world.take_texts();
+        assert_eq!(
+            (&sent[0]["action"], &sent[0]["startNew"]),
+            (&json!("configureSession"), &json!(true))
+        );
+    }
+    // The server takes the connection away: the next one begins it.
+    let mut world = World::messaging();
+    world.input(Input::Command(Command::StartNew));
+    world.receive(&json!({ "type": "message", "class": "ConnectionClosedEvent", "code": 200,
+                           "body": {} }));
+    world.step();
+    world.open();
+    assert_eq!(world.take_texts().pop().expect("configure")["startNew"], true);
+    // An end that somebody else asked for leaves nothing to write to.
+    let mut world = World::messaging();
+    world.input(Input::Command(Command::CloseSession { all: true }));
+    let sent = world.take_texts();
+    assert_eq!(sent[0]["closeAllConnections"], true);
+    world.receive(&ended(&sent[0]));
+    assert!(world.session.is_online() && world.session.adapter().is_read_only());
+}
+
+fn ended(request: &Value) -> Value {
+    json!({ "type": "response", "class": "SessionResponse", "code": 200,
+            "tracingId": request["tracingId"],
+            "body": { "connected": false, "newSession": false, "readOnly": true } })
 }
 
 #[test]
