@@ -70,8 +70,9 @@ pub trait Adapter: Sized {
 
     /// Writes a message, and says which way it went. `tries` is how often it was written before.
     ///
-    /// While servers have asked to wait nothing goes over HTTP: an exchange that is asked for
-    /// here is then dropped, and this is called again later with the same `tries`.
+    /// Nothing goes over HTTP while servers have asked to wait, nor while an earlier message has
+    /// no proof yet: an exchange that is asked for here is then dropped, and this is called again
+    /// later with the same `tries`.
     fn transmit(
         &mut self,
         id: MessageId,

@@ -24,7 +24,8 @@ use crate::time::{Span, Timestamp};
 /// Messages are written in the order in which they were accepted. First writes on the socket
 /// follow each other without waiting. Everything else keeps back what was accepted later: a
 /// message that is held, one that waits for a token, one that is on its way over HTTP, and one
-/// that is being written again, until there is its proof. So resends are sequential and no new
+/// that is being written again, until there is its proof. A message that goes over HTTP waits, by
+/// [`Ledger::allows`], for the proof of all that were written on the socket before it. So resends are sequential and no new
 /// message overtakes one. What was in flight when a refusal arrived is the one exception: it had
 /// left already. Whoever cannot bear that sets [`Ledger::limit`] to 1.
 ///
@@ -151,6 +152,17 @@ impl<P> Ledger<P> {
         };
         let full = self.limit.is_some_and(|limit| self.window.on_socket() >= usize::from(limit));
         (may && !full).then_some((id, &entry.payload, entry.tries))
+    }
+
+    /// Returns whether a message may go this way. One that was accepted earlier may be lost with
+    /// its socket while an exchange arrives, so nothing goes over HTTP until all before it have
+    /// their fate.
+    #[must_use]
+    pub fn allows(&self, id: MessageId, path: Path) -> bool {
+        match path {
+            Path::Socket => true,
+            Path::Http => self.window.oldest().is_none_or(|oldest| oldest >= id),
+        }
     }
 
     /// Notes that a message was written.

@@ -67,6 +67,11 @@ impl<P> Window<P> {
         self.slots.range(from..).find_map(Slot::live).filter(|(_, entry)| !entry.is_passable())
     }
 
+    /// Returns the oldest message.
+    pub(super) fn oldest(&self) -> Option<MessageId> {
+        self.slots.front().map(|slot| slot.id)
+    }
+
     pub(super) fn entry(&self, id: MessageId) -> Option<&Entry<P>> {
         self.slots.get(self.position(id)?)?.entry.as_ref()
     }

@@ -53,7 +53,7 @@ pub struct Session<A: Adapter> {
     last_cause: Option<Cause>,
     /// Until when the adapter wants no message to be written.
     silent_until: Timestamp,
-    /// A message that was found to go over HTTP while servers have asked to wait.
+    /// A message that was found to go over HTTP at a time when it may not.
     over_http: Option<MessageId>,
     nonce: u128,
     problems: u64,

@@ -54,7 +54,8 @@ impl<A: Adapter> Session<A> {
             }
             let now = self.machine.now().max(cx.now);
             let (id, message, tries) = self.ledger.next(cx.now)?;
-            if self.held_until(id, tries) > now {
+            let behind = self.over_http == Some(id) && !self.ledger.allows(id, Path::Http);
+            if behind || self.held_until(id, tries) > now {
                 return None;
             }
             abort(&mut self.exchanges, &mut self.effects, |scope| scope == Scope::Message(id));
@@ -68,7 +69,8 @@ impl<A: Adapter> Session<A> {
                 queue: &mut self.queue,
             };
             let path = self.adapter.transmit(id, message, tries, &mut io);
-            if path == Path::Http && self.machine.not_before() > now {
+            let early = path == Path::Http && self.machine.not_before() > now;
+            if early || !self.ledger.allows(id, path) {
                 self.queue.signals.retain(|signal| !signal.is_exchange_of(id));
                 self.over_http = Some(id);
             } else {

@@ -9,6 +9,7 @@ use redial_core::{
 pub(crate) trait Keeper: Clone + Eq + std::hash::Hash {
     fn accept(&mut self, now: Timestamp, class: Class, weight: u32) -> Option<MessageId>;
     fn next(&self, now: Timestamp) -> Option<(MessageId, u8)>;
+    fn allows(&self, id: MessageId, path: Path) -> bool;
     fn sent(&mut self, now: Timestamp, id: MessageId, path: Path);
     fn settle(&mut self, now: Timestamp, id: MessageId, outcome: Outcome);
     fn token_ready(&mut self);
@@ -30,6 +31,10 @@ impl Keeper for Ledger<()> {
 
     fn next(&self, now: Timestamp) -> Option<(MessageId, u8)> {
         Ledger::next(self, now).map(|(id, (), tries)| (id, tries))
+    }
+
+    fn allows(&self, id: MessageId, path: Path) -> bool {
+        Ledger::allows(self, id, path)
     }
 
     fn sent(&mut self, now: Timestamp, id: MessageId, path: Path) {
@@ -94,6 +99,8 @@ pub(crate) enum Flaw {
     KeepsTheDead,
     /// Lets new messages go while an earlier one is held.
     OvertakesHeld,
+    /// Lets an exchange begin while earlier messages are on the socket.
+    MixesPaths,
     /// Writes everything again at once.
     ResendsInParallel,
 }
@@ -240,6 +247,11 @@ impl Keeper for Plain {
             }
         }
         None
+    }
+
+    fn allows(&self, id: MessageId, path: Path) -> bool {
+        let mixes = self.flaw == Some(Flaw::MixesPaths);
+        path == Path::Socket || mixes || !self.messages.iter().any(|message| message.id < id)
     }
 
     fn sent(&mut self, now: Timestamp, id: MessageId, path: Path) {

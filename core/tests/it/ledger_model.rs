@@ -100,7 +100,11 @@ proptest! {
             let time = Timestamp::from_millis(now);
             // Ends that one moment brings come in any order.
             prop_assert_eq!(fates(&mut plain), fates(&mut real));
-            prop_assert_eq!(plain.next(time), Keeper::next(&real, time));
+            let next = plain.next(time);
+            prop_assert_eq!(next, Keeper::next(&real, time));
+            if let Some((id, _)) = next {
+                prop_assert_eq!(plain.allows(id, Path::Http), real.allows(id, Path::Http));
+            }
             prop_assert_eq!(Keeper::poll_timeout(&plain), Keeper::poll_timeout(&real));
             prop_assert_eq!(Keeper::len(&plain), Keeper::len(&real));
             if let Some((_, tries)) = plain.next(time) {

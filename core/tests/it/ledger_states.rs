@@ -31,6 +31,7 @@ fn each_invariant_catches_a_ledger_that_breaks_it() {
         (Flaw::HearsLateAnswers, "ack_settles_once"),
         (Flaw::OvertakesHeld, "order_kept"),
         (Flaw::ResendsInParallel, "order_kept"),
+        (Flaw::MixesPaths, "order_kept"),
     ] {
         let broken = explore(&Plain::new(BOUNDS, Some(flaw)), 3).expect_err("a flaw");
         assert!(broken.starts_with(invariant), "{flaw:?}: {broken}");
@@ -130,8 +131,10 @@ impl<K: Keeper> State<K> {
                 }
             }
             Act::Write(path) => {
-                if let Some((id, _)) = self.keeper.next(now) {
-                    self.order_kept(id, act)?;
+                if let Some((id, _)) = self.keeper.next(now)
+                    && self.keeper.allows(id, path)
+                {
+                    self.order_kept(id, path, act)?;
                     self.keeper.sent(now, id, path);
                     let within = u64::from(class_of(id.get() as usize - 1).within.as_millis());
                     let due = self.now + within / 1000;
@@ -201,11 +204,13 @@ impl<K: Keeper> State<K> {
     }
 
     /// Nothing overtakes what has no fate, unless that is under way on the socket for the first
-    /// time.
-    fn order_kept(&self, id: MessageId, act: Act) -> Result<(), String> {
+    /// time, and this goes there too.
+    fn order_kept(&self, id: MessageId, path: Path, act: Act) -> Result<(), String> {
         let before = self.seen.iter().take(id.get() as usize - 1);
         let mut open = before.filter(|seen| seen.fate.is_none());
-        if open.all(|seen| seen.writes == 1 && matches!(seen.way, Some((Path::Socket, _)))) {
+        if open.all(|seen| {
+            path == Path::Socket && seen.writes == 1 && matches!(seen.way, Some((Path::Socket, _)))
+        }) {
             return Ok(());
         }
         Err(format!("order_kept: {id} overtakes after {act:?}"))

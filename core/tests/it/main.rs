@@ -1,6 +1,8 @@
 //! Integration tests.
 
 mod backoff;
+#[cfg(feature = "serde")]
+mod crash;
 mod fake;
 mod fates;
 mod keepalive;
@@ -11,6 +13,8 @@ mod ledger_states;
 mod losses;
 mod outside;
 mod policy;
+#[cfg(feature = "serde")]
+mod post;
 mod retry_after;
 mod session;
 mod support;

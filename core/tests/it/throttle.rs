@@ -14,7 +14,22 @@ fn what_the_adapter_throttles_is_the_whole_session() {
     it.run_until(4_999);
     assert_eq!(it.take(), NOTHING);
     it.run_until(5_000);
-    assert_eq!(it.take(), ["> 1 0", "http send"]);
+    assert_eq!(it.take(), ["> 1 0"]);
+    it.frame("ack 1");
+    assert_eq!(it.take(), ["reply 1 done", "fate 1 Acked", "http send"]);
+}
+
+#[test]
+fn an_exchange_waits_for_what_was_written_on_the_socket() {
+    let mut it = Loop::online();
+    it.send(RESENT);
+    it.send(OVER_HTTP);
+    it.send(RESENT);
+    assert_eq!(it.take(), ["> 1 0"], "it may be lost with its socket");
+    it.frame("ack 1");
+    assert_eq!(it.take(), ["reply 1 done", "fate 1 Acked", "http send"]);
+    it.answer(200, None);
+    assert_eq!(it.take(), ["> 3 0", "reply 2 done", "fate 2 Acked"]);
 }
 
 #[test]
@@ -26,6 +41,8 @@ fn a_throttled_account_holds_exchanges_and_not_the_open_socket() {
     it.send(RESENT);
     assert_eq!(it.take(), ["> 1 0"], "order is kept behind the exchange");
     assert_eq!(it.session.status(redial_core::MessageId::new(2)).map(|it| it.tries), Some(0));
+    it.frame("ack 1");
+    assert_eq!(it.take(), ["reply 1 done", "fate 1 Acked"]);
     it.run_until(4_999);
     assert_eq!(it.take(), NOTHING);
     it.run_until(5_000);
