@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redial_core::http::NoAnswer;
 use redial_core::{Bounds, Cause, Fate, Session};
 use redial_genesys::GuestChat;
-use redial_genesys::guest::Text;
+use redial_genesys::guest::{Builder, Text};
 use serde_json::{Value, json};
 
 use crate::support::{NONCE, Wire, World, chat};
@@ -30,6 +30,19 @@ fn a_server_that_does_not_has_each_at_least_once_and_every_duplicate_is_told() {
     assert!(first.into_iter().eq(expected.iter()));
     assert!(run.server.conversation.len() > MESSAGES);
     run.check();
+}
+
+/// The process dies again and again, also between write and acknowledgment; all that the next one
+/// has is bytes.
+#[test]
+fn processes_that_die_lose_and_repeat_nothing() {
+    for every in [1, 2, 3, 5, 8, 13] {
+        let run = Run::dying(every).finish();
+        let expected: Vec<_> = (0..MESSAGES).map(|n| n.to_string()).collect();
+        assert_eq!(run.server.conversation, expected, "every {every}");
+        assert!(run.deaths > 10, "{}", run.deaths);
+        run.check_fates();
+    }
 }
 
 /// What the server has and does.
@@ -72,11 +85,22 @@ struct Run {
     /// How often each message was written to the wire, and how often that was refused.
     writes: BTreeMap<String, usize>,
     refusals: BTreeMap<String, usize>,
+    /// The process dies whenever it has done this much.
+    dies_every: Option<usize>,
+    deaths: usize,
 }
 
 impl Run {
+    fn dying(every: usize) -> Self {
+        Self { dies_every: Some(every), ..Self::of(chat().retries(200), true) }
+    }
+
     fn new(dedupes: bool) -> Self {
-        let adapter = chat().build().expect("a good configuration");
+        Self::of(chat(), dedupes)
+    }
+
+    fn of(builder: Builder, dedupes: bool) -> Self {
+        let adapter = builder.build().expect("a good configuration");
         let bounds = Bounds { messages: 12, bytes: 1 << 20 };
         let world = World::with(Session::new(adapter, NONCE).with_bounds(bounds));
         Self {
@@ -85,7 +109,33 @@ impl Run {
             sent: 0,
             writes: BTreeMap::new(),
             refusals: BTreeMap::new(),
+            dies_every: None,
+            deaths: 0,
         }
+    }
+
+    /// What was on its way is lost; what the next process has is bytes.
+    fn die(&mut self) {
+        self.deaths += 1;
+        let bytes = serde_json::to_vec(&self.world.session.snapshot()).expect("bytes");
+        let saved = serde_json::from_slice(&bytes).expect("a snapshot");
+        let written = self.world.take_wire();
+        for (_, wire) in written {
+            if let Wire::Text(frame) = wire {
+                *self.writes.entry(id_of(&frame)).or_default() += 1;
+            }
+        }
+        for (_, request) in std::mem::take(&mut self.world.http) {
+            if let Ok(body) = serde_json::from_slice::<Value>(&request.body)
+                && request.url.ends_with("/messages")
+            {
+                *self.writes.entry(id_of(&body)).or_default() += 1;
+            }
+        }
+        self.world.dial = None;
+        let adapter = chat().retries(200).build().expect("a good configuration");
+        self.world.session = Session::restore(adapter, self.world.cx().now, saved);
+        self.world.pump();
     }
 
     fn finish(mut self) -> Self {
@@ -94,6 +144,10 @@ impl Run {
         while self.world.fates().len() < MESSAGES {
             rounds += 1;
             assert!(rounds < 100_000, "{:?}", self.world.session);
+            // Every now and then something has to come through.
+            if self.dies_every.is_some_and(|every| rounds % (every + 5) == 0) {
+                self.die();
+            }
             let wire = self.world.take_wire();
             let frames = wire.into_iter().filter_map(|(_, wire)| match wire {
                 Wire::Text(text) => Some(text),
@@ -198,6 +252,10 @@ impl Run {
             assert!(count >= least, "{fault}: {count}");
         }
         assert_eq!(self.server.guests, 2);
+        self.check_fates();
+    }
+
+    fn check_fates(&self) {
         // Nothing is lost, nothing goes unreported, and no `acked` is without its proof.
         let ids = self.world.session.snapshot().nonce;
         let wire_ids = redial_core::WireIds::new(ids);
