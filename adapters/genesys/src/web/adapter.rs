@@ -34,6 +34,8 @@ pub struct WebMessaging {
     pub(super) token: Option<Secret>,
     /// Whether no dial has used the token yet.
     pub(super) fresh: bool,
+    /// Whether what was offered last is no token.
+    pub(super) malformed: bool,
     /// Whether the next configuration begins a new conversation.
     pub(super) start_new: bool,
     /// When it is begun although the end of the old one was not answered.
@@ -91,6 +93,7 @@ impl WebMessaging {
             config,
             policy,
             fresh: token.is_some(),
+            malformed: false,
             token,
             start_new: false,
             start_due: None,
@@ -151,12 +154,16 @@ impl Adapter for WebMessaging {
         if held {
             return io.token_ready(None, reason == Reason::Start);
         }
+        if core::mem::take(&mut self.malformed) {
+            io.problem(Fault::Caller, "the session token that was offered is malformed");
+        }
         let rejected = self.token.take().filter(|_| reason == Reason::Rejected);
         io.token_needed(rejected);
     }
 
     fn offer_token(&mut self, token: Secret) -> bool {
-        if !config::is_token(&token) {
+        self.malformed = !config::is_token(&token);
+        if self.malformed {
             return false;
         }
         self.token = Some(token);

@@ -1,4 +1,7 @@
 //! The defects of the guide's sample code, each with the recording in which it shows.
+//!
+//! Where a comment says "source", no recording can show the defect as such; what it shows of it is
+//! named all the same. `evidence.rs` reads the recordings.
 
 use redial_core::http::NoAnswer;
 use redial_core::{
@@ -67,8 +70,8 @@ fn g3_an_unhealthy_socket_is_dropped_before_the_next_is_dialled() {
     assert_eq!(world.items.len(), before, "a dropped socket delivers nothing");
 }
 
-/// Source: a health failure and a close, or two closes, start two backoffs (recording
-/// `seed-idle`: each leaked socket starts one when it closes).
+/// Source: a health failure and a close, or two closes, start two backoffs. Recording `seed-idle`
+/// has the sockets that are left open, each of which starts another one when it closes.
 #[test]
 fn g4_one_loss_told_twice_is_one_reconnection() {
     let mut world = World::chatting();
@@ -219,8 +222,8 @@ fn g11_a_500_keeps_the_order() {
     assert_eq!(world.fates(), [(ids[0], Fate::Acked), (ids[1], Fate::Acked), (m3, Fate::Acked)]);
 }
 
-/// Source: `retryCount` is raised after success, so the limit of 3 never works (recording
-/// `seed-server-down` has more tries than that).
+/// Recording `seed-server-down`: one message is sent 25 times and more, because `retryCount` is
+/// raised after success only and the limit of 3 never works.
 #[test]
 fn g12_three_retries_are_the_end() {
     let mut world = World::chatting();
@@ -238,8 +241,9 @@ fn g12_three_retries_are_the_end() {
     assert_eq!(world.settled()[0].tries, 4);
 }
 
-/// Source: the TTL is looked at only when a message is added, and dropping is silent. (Recording
-/// `seed-server-down` shows a message that is still tried after it is too old.)
+/// Source: the TTL is looked at only when a message is added, and dropping is silent. Recording
+/// `seed-server-down` shows what the application is told of a message that waits: "Buffer
+/// cleared".
 #[test]
 fn g13_expiry_is_by_time_and_is_told() {
     let mut world = World::chatting();
@@ -321,7 +325,7 @@ fn g16_a_new_guest_is_told_as_a_new_conversation() {
 }
 
 /// Source: a missing `expiresIn` is NaN and never compares, and a token that lives for another
-/// millisecond is dialled with. (Recording `seed-token-expired` has a life of 2 s.)
+/// millisecond is dialled with. Recording `seed-token-expired` has a life of 2 s and no margin.
 #[test]
 fn g17_expiry_has_a_margin_and_a_missing_one_is_told() {
     let mut world = World::guest(chat());
@@ -364,7 +368,8 @@ fn g18_shutdown_ends_a_backoff() {
 }
 
 /// Source: `isRunning` becomes true after the first connect, so a close before that is ignored
-/// for ever. (Recording `seed-server-down` begins with a server that is up.)
+/// for ever. Recording `seed-usage` shows how long that is: the socket opens well after
+/// `initialize()` has returned.
 #[test]
 fn g19_a_close_before_the_first_open_is_retried() {
     let mut world = World::guest(chat());
@@ -376,8 +381,8 @@ fn g19_a_close_before_the_first_open_is_retried() {
     assert!(world.session.is_online());
 }
 
-/// Source: guest creation throws at 429 and 5xx and has no timeout. (Recording `seed-basic` shows
-/// the only call that there is.)
+/// Source: guest creation throws at 429 and 5xx and has no timeout. Every recording, such as
+/// `seed-basic`, has one call and would end with it.
 #[test]
 fn g20_guest_creation_is_retried_and_has_a_timeout() {
     let mut world = World::guest(chat());
@@ -398,8 +403,8 @@ fn g20_guest_creation_is_retried_and_has_a_timeout() {
     assert!(world.session.is_online());
 }
 
-/// Source: `parseInt` of an HTTP date is NaN, which is no wait. (Recording
-/// `seed-retry-after-twice` has seconds.) The driver resolves dates by `http::retry_after`.
+/// Source: `parseInt` of an HTTP date is NaN, which is no wait. Recording
+/// `seed-retry-after-twice` has seconds. Here the driver resolves dates by `http::retry_after`.
 #[test]
 fn g21_an_http_date_is_waited_for() {
     let date = Some("Wed, 21 Oct 2026 07:28:00 GMT");
@@ -418,8 +423,8 @@ fn g21_an_http_date_is_waited_for() {
     assert_eq!(world.http.len(), 1);
 }
 
-/// Source: the `messageId` of what comes in is not looked at (recording `seed-drop` has inbound
-/// messages).
+/// Source: the `messageId` of what comes in is not looked at. Recording `seed-basic` has one: the
+/// application gets its content and nothing else.
 #[test]
 fn g22_inbound_duplicates_are_told() {
     let mut world = World::chatting();

@@ -4,6 +4,7 @@ mod bad_input;
 mod chat;
 mod defects;
 mod delivery;
+mod evidence;
 mod laws;
 mod policy;
 mod recordings;

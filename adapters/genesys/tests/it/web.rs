@@ -60,6 +60,8 @@ fn the_token_is_configured_or_asked_for_and_never_made() {
     assert!(world.items.iter().any(|(_, item)| matches!(item, Item::TokenNeeded { .. })));
     world.run(3_600_000);
     assert!(world.dial.is_none(), "it waits for as long as it takes");
+    world.input(Input::OfferToken("two words".into()));
+    assert_eq!(world.problems(), ["the session token that was offered is malformed"]);
     world.input(Input::OfferToken(session_token(NONCE)));
     let (_, handshake) = world.dial.as_ref().expect("a dial");
     assert!(handshake.url.starts_with("wss://webmessaging.mypurecloud.com/v1?deploymentId=dep-1"));
