@@ -55,6 +55,8 @@ pub struct Session<A: Adapter> {
     silent_until: Timestamp,
     /// A message that was found to go over HTTP at a time when it may not.
     over_http: Option<MessageId>,
+    /// A message whose exchange has just ended without an answer.
+    unanswered: Option<MessageId>,
     nonce: u128,
     problems: u64,
     log: Option<VecDeque<(Cx, Event)>>,
@@ -239,6 +241,7 @@ impl<A: Adapter> Session<A> {
             last_cause: None,
             silent_until: Timestamp::ZERO,
             over_http: None,
+            unanswered: None,
             nonce,
             problems: 0,
             log: None,
@@ -319,8 +322,13 @@ impl<A: Adapter> Session<A> {
             return;
         }
         let token = exchange.token;
+        self.unanswered = match (exchange.scope, &answer) {
+            (Scope::Message(id), Err(_)) => Some(id),
+            _ => None,
+        };
         self.call(cx, exchange.scope, |adapter, io| adapter.handle_http(exchange.step, answer, io));
         self.drain_with(cx, token);
+        self.unanswered = None;
     }
 
     fn take_fates(&mut self) {

@@ -11,6 +11,7 @@ use crate::event::{Continuity, Event, Evidence};
 use crate::handshake::Handshake;
 use crate::id::{ConnId, TokenId};
 use crate::io::{Exchange, Fault, Problem, Scope, Signal};
+use crate::ledger::Outcome;
 use crate::machine::{Phase, Token};
 use crate::policy::{Intent, Recovery, TokenUse, Verdict};
 use crate::time::Cx;
@@ -123,6 +124,13 @@ impl<A: Adapter> Session<A> {
                 self.take_fates();
             }
             Signal::Settle { id, outcome } => {
+                let outcome = match outcome {
+                    // Silence is no refusal: what was not answered may have arrived.
+                    Outcome::Retry { after } if self.unanswered == Some(id) => {
+                        Outcome::Lost { after }
+                    }
+                    outcome => outcome,
+                };
                 self.ledger.settle(cx.now, id, outcome);
                 self.take_fates();
             }

@@ -8,7 +8,7 @@ use crate::ledger::{Load, Path, Refused, Room, Status};
 use crate::time::{Cx, Timestamp};
 
 impl<A: Adapter> Session<A> {
-    /// Accepts a message; its end is an [`Item::Fate`].
+    /// Accepts a message; its end is an [`Item::Fate`](crate::Item::Fate).
     ///
     /// # Errors
     ///

@@ -95,6 +95,18 @@ fn what_the_adapter_says_of_itself_goes_before_messages() {
 }
 
 #[test]
+fn an_exchange_without_an_answer_leaves_a_doubt() {
+    // The adapter calls it a refusal, but nobody has refused anything.
+    let mut it = Loop::online();
+    let id = it.send(OVER_HTTP);
+    it.run_until(5_000);
+    assert_eq!(it.take(), ["http send", "abort", "http send"]);
+    assert_eq!(it.session.status(id).map(|it| (it.tries, it.arrivals)), Some((2, 2)));
+    it.answer(429, None);
+    assert_eq!(it.session.status(id).map(|it| (it.tries, it.arrivals)), Some((3, 2)));
+}
+
+#[test]
 fn a_late_ack_is_counted() {
     let mut it = Loop::online();
     it.send(RESENT);
