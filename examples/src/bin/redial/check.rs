@@ -6,7 +6,6 @@ use redial_core::{
     Delay, Intent, Keepalive, Pace, Policy, Recovery, Renew, Reset, Span, TokenUse, Verdict, Wait,
     When,
 };
-use redial_liveperson::POLICY;
 use serde_json::json;
 
 use crate::cli::CheckArgs;
@@ -15,7 +14,7 @@ use crate::output::{self, Failure, Lines};
 
 /// Shows what a policy file comes to, or what is wrong with it.
 pub(crate) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
-    let policy = setup::policy(&args.file, &POLICY)?;
+    let policy = setup::policy(&args.file, args.vendor.policy(args.profile))?;
     if args.json {
         lines(&policy)
     } else {

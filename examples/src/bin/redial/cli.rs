@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod genesys;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,6 +9,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::output::{self, Failure};
+
+pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch};
 
 /// Keeps a vendor's WebSocket session alive, and shows it.
 #[derive(Parser)]
@@ -81,6 +85,8 @@ pub(crate) struct ConnectArgs {
 pub(crate) enum ConnectVendor {
     /// LivePerson agent messaging.
     Liveperson(Box<LivePersonArgs>),
+    /// Genesys guest chat and Web Messaging.
+    Genesys(Box<GenesysArgs>),
 }
 
 /// What every vendor has.
@@ -185,10 +191,19 @@ pub(crate) struct ServeArgs {
 pub(crate) enum ServeVendor {
     /// LivePerson agent messaging.
     Liveperson(ServeLivePersonArgs),
+    /// Genesys guest chat and Web Messaging.
+    Genesys(ServeGenesysArgs),
 }
 
 #[derive(Args)]
 pub(crate) struct ServeLivePersonArgs {
+    #[command(flatten)]
+    pub(crate) common: ServeCommonArgs,
+}
+
+/// What every simulator has.
+#[derive(Args)]
+pub(crate) struct ServeCommonArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0")]
     pub(crate) listen: std::net::SocketAddr,
@@ -204,7 +219,7 @@ pub(crate) struct ServeLivePersonArgs {
     /// Seed of everything that looks random.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// What the domain lookup names instead of this server.
+    /// What clients reach it by, where that is not its own address.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) advertise: Option<String>,
     /// An option at the start, as the control command `set` takes it (KEY=JSON).
@@ -234,10 +249,23 @@ pub(crate) struct TourArgs {
     pub(crate) sabotage: Option<Sabotage>,
 }
 
+impl TourVendor {
+    /// Returns the vendor's policy.
+    pub(crate) const fn policy(self, profile: Profile) -> &'static redial_core::Policy {
+        match (self, profile) {
+            (Self::Liveperson, _) => &redial_liveperson::POLICY,
+            (Self::Genesys, Profile::Guest) => &redial_genesys::guest::POLICY,
+            (Self::Genesys, Profile::WebMessaging) => &redial_genesys::web::POLICY,
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum TourVendor {
     /// LivePerson agent messaging.
     Liveperson,
+    /// Genesys guest chat and Web Messaging.
+    Genesys,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -248,7 +276,7 @@ pub(crate) enum Sabotage {
     NoDelay,
     /// Nobody asks whether the peer lives.
     NoPing,
-    /// What must be sent again on a new connection is not: agent state and subscriptions.
+    /// What must be sent again is not: agent state, subscriptions, messages without proof.
     NoResend,
     /// The session counts as online before the vendor says so.
     EarlyResume,
@@ -259,6 +287,9 @@ pub(crate) struct DiagramArgs {
     /// The vendor whose policy is explored.
     #[arg(long)]
     pub(crate) vendor: Option<TourVendor>,
+    /// Which of the vendor's services (genesys).
+    #[arg(long, value_enum, default_value = "guest")]
+    pub(crate) profile: Profile,
     /// How it is drawn.
     #[arg(long, value_enum, default_value = "mermaid")]
     pub(crate) format: DiagramFormat,
@@ -275,6 +306,12 @@ pub(crate) struct CheckArgs {
     /// The policy file, as `connect --policy` takes it.
     #[arg(value_name = "POLICY.toml")]
     pub(crate) file: PathBuf,
+    /// The vendor whose policy it changes.
+    #[arg(long, default_value = "liveperson")]
+    pub(crate) vendor: TourVendor,
+    /// Which of the vendor's services (genesys).
+    #[arg(long, value_enum, default_value = "guest")]
+    pub(crate) profile: Profile,
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use redial_core::Policy;
-use redial_liveperson::POLICY;
 use redial_testkit::explorer::{Explorer, Extent, diagram, scaled_to_small};
 
 use crate::cli::{DiagramArgs, DiagramFormat, TourVendor};
@@ -11,9 +9,7 @@ use crate::output::{self, Failure};
 
 /// Explores a vendor's policy and prints the diagram.
 pub(crate) fn run(args: DiagramArgs) -> Result<ExitCode, Failure> {
-    let policy: &Policy = match args.vendor {
-        None | Some(TourVendor::Liveperson) => &POLICY,
-    };
+    let policy = args.vendor.unwrap_or(TourVendor::Liveperson).policy(args.profile);
     let report = Explorer::new(scaled_to_small(policy)).extent(Extent::Plain).run();
     if !report.closed {
         return Err(Failure::new("there are more states than the explorer has room for"));

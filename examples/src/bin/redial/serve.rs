@@ -1,12 +1,17 @@
 //! `redial serve`: a vendor simulator as a process.
 
+use std::io;
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use redial_testkit::servers::liveperson::{self, Options};
+use redial_testkit::servers::{genesys, liveperson};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::cli::{ServeArgs, ServeLivePersonArgs, ServeVendor};
+use crate::cli::{
+    Profile, ServeArgs, ServeCommonArgs, ServeGenesysArgs, ServeLivePersonArgs, ServeVendor, Switch,
+};
 use crate::connect::signals::Signals;
 use crate::output::{self, Failure};
 
@@ -14,25 +19,67 @@ use crate::output::{self, Failure};
 pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     match args.vendor {
         ServeVendor::Liveperson(args) => liveperson(args).await,
+        ServeVendor::Genesys(args) => genesys(args).await,
     }
 }
 
 async fn liveperson(args: ServeLivePersonArgs) -> Result<ExitCode, Failure> {
-    let mut options = Options {
-        listen: args.listen,
-        control: args.control,
-        advertise: args.advertise,
-        tls: args.tls,
-        ca_path: args.ca_out,
-        seed: args.seed,
-        ..Options::default()
+    let ServeCommonArgs { listen, control, tls, ca_out, seed, advertise, set, json: _ } =
+        args.common;
+    let defaults = liveperson::Options::default();
+    let mut options =
+        liveperson::Options { listen, control, advertise, tls, ca_path: ca_out, seed, ..defaults };
+    apply(&set, |key, value| options.settings.set(key, value))?;
+    serve(|records, shutdown| liveperson::serve(options, records, shutdown)).await
+}
+
+async fn genesys(args: ServeGenesysArgs) -> Result<ExitCode, Failure> {
+    let ServeCommonArgs { listen, control, tls, ca_out, seed, advertise, set, json: _ } =
+        args.common;
+    let profile = match args.profile {
+        Profile::Guest => genesys::Profile::Guest,
+        Profile::WebMessaging => genesys::Profile::WebMessaging,
     };
-    for pair in &args.set {
+    let defaults = genesys::Options::default();
+    let mut options = genesys::Options {
+        profile,
+        listen,
+        control,
+        advertise,
+        tls,
+        ca_path: ca_out,
+        seed,
+        ..defaults
+    };
+    if let Some(dedupe) = args.dedupe {
+        options.settings.dedupe = dedupe == Switch::On;
+    }
+    if let Some(seconds) = args.expires_in {
+        options.settings.expires_in_s = seconds;
+        options.settings.session_ttl = Duration::from_secs(seconds);
+    }
+    apply(&set, |key, value| options.settings.set(key, value))?;
+    serve(|records, shutdown| genesys::serve(options, records, shutdown)).await
+}
+
+/// Sets what `--set` says.
+fn apply(
+    pairs: &[String],
+    mut set: impl FnMut(&str, &Value) -> Result<(), String>,
+) -> Result<(), Failure> {
+    for pair in pairs {
         let (key, value) =
             pair.split_once('=').ok_or_else(|| Failure::new("--set takes KEY=VALUE"))?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
-        options.settings.set(key, &value).map_err(Failure::new)?;
+        set(key, &value).map_err(Failure::new)?;
     }
+    Ok(())
+}
+
+/// Prints what a simulator records until the process is asked to end.
+async fn serve<F: Future<Output = io::Result<()>>>(
+    simulator: impl FnOnce(mpsc::Sender<Value>, Shutdown) -> F,
+) -> Result<ExitCode, Failure> {
     let mut signals = Signals::new()?;
     let (records, mut lines) = mpsc::channel::<Value>(1024);
     let print = tokio::spawn(async move {
@@ -46,9 +93,12 @@ async fn liveperson(args: ServeLivePersonArgs) -> Result<ExitCode, Failure> {
         signals.next().await;
         output::hurry();
     };
-    liveperson::serve(options, records, shutdown)
+    simulator(records, Box::pin(shutdown))
         .await
         .map_err(|error| Failure::new(format!("cannot serve: {error}")))?;
     let _ = print.await;
     Ok(ExitCode::SUCCESS)
 }
+
+/// Ready when the process is asked to end.
+type Shutdown = Pin<Box<dyn Future<Output = ()>>>;

@@ -9,14 +9,14 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::files::Files;
-use super::{Kinds, Vendor, fault_name};
+use super::{Answer, Kinds, Vendor, fault_name};
 use crate::output::Failure;
 
 /// A session's console.
 pub(crate) struct Console {
     kinds: Kinds,
     /// The names that the user gave to messages, and whether their answers are wanted.
-    names: BTreeMap<MessageId, (Value, bool)>,
+    names: Names,
     /// What was printed last.
     load: Load,
     printed: Option<Instant>,
@@ -25,8 +25,14 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    pub(crate) fn new(kinds: Kinds) -> Self {
-        Self { kinds, names: BTreeMap::new(), load: Load::default(), printed: None, look_at: None }
+    /// Makes a console that knows the names of messages of an earlier process.
+    pub(crate) fn new(kinds: Kinds, names: Names) -> Self {
+        Self { kinds, names, load: Load::default(), printed: None, look_at: None }
+    }
+
+    /// Returns the names of the messages that have no fate yet.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Prints an item.
@@ -45,11 +51,7 @@ impl Console {
                 let text = "a token is needed: give one with update_token";
                 self.error("caller", text);
             }
-            Item::Gap { closed } => {
-                let certainty = if closed { "none" } else { "possible" };
-                let fields = json!({ "certainty": certainty, "filled": closed });
-                self.kinds.lines.line("gap", fields);
-            }
+            Item::Gap { closed } => self.kinds.gap::<A>(closed),
             Item::Problem(problem) => self.error(fault_name(problem.fault), problem.text),
             Item::PeerReason { conn, text } => self.kinds.peer_reason(conn, text),
         }
@@ -139,13 +141,16 @@ impl Console {
             "snapshot" => return self.snapshot(client, files).map(Ok),
             "subscribe" => subscribe(client, order.remove("filters"))?,
             "revoke" => return Err("revoke: not with this vendor".into()),
-            _ => return Err("unknown command".into()),
+            name => match A::command(name, &order) {
+                Some(command) => client.command(command),
+                None => return Err("unknown command".into()),
+            },
         }
         Ok(Ok(()))
     }
 
     fn snapshot<A: Vendor>(&mut self, client: &Client<A>, files: &mut Files) -> Result<(), String> {
-        match files.save(client) {
+        match files.save(client, &self.names) {
             Ok(true) => {
                 self.kinds.lines.line("snapshot", json!({ "saved": true }));
                 Ok(())
@@ -178,14 +183,15 @@ impl Console {
 
     fn reply<A: Vendor>(&mut self, id: MessageId, reply: &A::Reply) {
         if let Some((name, true)) = self.names.get(&id) {
-            let (status, body) = A::reply(reply);
-            let fields = json!({ "id": name, "status": status, "body": body, "via": "socket" });
+            let Answer { status, body, via } = A::reply(reply);
+            let fields = json!({ "id": name, "status": status, "body": body, "via": via });
             self.kinds.lines.line("response", fields);
         }
     }
 
     fn fate(&mut self, settled: Settled) {
-        let Some((name, _)) = self.names.remove(&settled.id) else { return };
+        let name = self.names.remove(&settled.id);
+        let name = name.map_or_else(|| settled.id.get().into(), |(name, _)| name);
         let via = settled.path.map(|path| match path {
             Path::Socket => "socket",
             Path::Http => "rest",
@@ -201,6 +207,9 @@ impl Console {
         if let Some(code) = code {
             fields["code"] = code.into();
         }
+        if settled.may_be_duplicate() {
+            fields["duplicate"] = true.into();
+        }
         self.kinds.lines.line("fate", fields);
     }
 
@@ -208,6 +217,9 @@ impl Console {
         self.kinds.lines.line("error", json!({ "fault": fault, "text": text }));
     }
 }
+
+/// What the user calls messages, and whether their answers are wanted.
+pub(crate) type Names = BTreeMap<MessageId, (Value, bool)>;
 
 /// Subscribes to all filters, or to none where one of them is not understood.
 fn subscribe<A: Vendor>(client: &mut Client<A>, filters: Option<Value>) -> Result<(), String> {

@@ -5,11 +5,12 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use redial_core::{Ledger, Machine, Snapshot};
+use redial_core::{MessageId, Snapshot};
 use redial_tungstenite::Client;
 use serde_json::{Value, json};
 
 use super::Vendor;
+use super::control::Names;
 use crate::cli::CommonArgs;
 use crate::output::Failure;
 
@@ -46,21 +47,25 @@ impl Files {
     }
 
     /// Saves a snapshot; returns false where no file was named.
-    pub(crate) fn save<A: Vendor>(&self, client: &Client<A>) -> Result<bool, Failure> {
+    pub(crate) fn save<A: Vendor>(
+        &self,
+        client: &Client<A>,
+        names: &Names,
+    ) -> Result<bool, Failure> {
         let Some(path) = &self.state else { return Ok(false) };
-        let snapshot = client.snapshot();
+        let names: Vec<_> =
+            names.iter().map(|(id, (name, wants))| (id.get(), name, wants)).collect();
         let text = json!({
-            "redial_snapshot": 1,
-            "machine": snapshot.machine,
-            "cursor": A::cursor_json(&snapshot.cursor),
-            "nonce": snapshot.nonce.to_string(),
+            "redial_snapshot": FORMAT,
+            "names": names,
+            "snapshot": client.snapshot(),
         });
         write_private(path, text.to_string().as_bytes()).map_err(|error| named(path, &error))?;
         Ok(true)
     }
 
     /// Reads a snapshot that an earlier process saved, if there is one.
-    pub(crate) fn load<A: Vendor>(path: &Path) -> Result<Option<Snapshot<A>>, Failure> {
+    pub(crate) fn load<A: Vendor>(path: &Path) -> Result<Option<(Snapshot<A>, Names)>, Failure> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -72,15 +77,16 @@ impl Files {
     }
 }
 
-fn read_snapshot<A: Vendor>(text: &str) -> Option<Snapshot<A>> {
+fn read_snapshot<A: Vendor>(text: &str) -> Option<(Snapshot<A>, Names)> {
     let mut value: Value = serde_json::from_str(text).ok()?;
-    if value.get("redial_snapshot")? != 1 {
+    if value.get("redial_snapshot")? != FORMAT {
         return None;
     }
-    let machine: Machine = serde_json::from_value(value.get_mut("machine")?.take()).ok()?;
-    let cursor = A::cursor_from_json(value.get("cursor")?)?;
-    let nonce = value.get("nonce")?.as_str()?.parse().ok()?;
-    Some(Snapshot { machine, ledger: Ledger::default(), cursor, nonce })
+    let snapshot = serde_json::from_value(value.get_mut("snapshot")?.take()).ok()?;
+    let names: Vec<(u64, Value, bool)> =
+        serde_json::from_value(value.get_mut("names")?.take()).ok()?;
+    let names = names.into_iter().map(|(id, name, wants)| (MessageId::new(id), (name, wants)));
+    Some((snapshot, names.collect()))
 }
 
 /// Replaces a file in one step with one that only its owner can read.
@@ -106,3 +112,6 @@ fn named(path: &Path, error: &std::io::Error) -> Failure {
 fn failed(error: std::io::Error) -> Failure {
     Failure::new(format!("the record cannot be written: {error}"))
 }
+
+/// The form of what is saved; the snapshot in it has a version of its own.
+const FORMAT: u32 = 2;

@@ -14,6 +14,8 @@ pub(crate) struct Kinds {
     pub(crate) lines: Lines,
     /// When the session was lost, in milliseconds since the start, and why.
     lost: Option<(u64, Cause)>,
+    /// From when to when messages may be missing, and why.
+    gap: Option<(u64, u64, Cause)>,
     /// What befell the session last.
     cause: Cause,
     /// What the peer wrote into its close frame.
@@ -22,7 +24,7 @@ pub(crate) struct Kinds {
 
 impl Kinds {
     pub(crate) fn new(lines: Lines) -> Self {
-        Self { lines, lost: None, cause: Cause::Requested, peer_reason: None }
+        Self { lines, lost: None, gap: None, cause: Cause::Requested, peer_reason: None }
     }
 
     pub(crate) fn peer_reason(&mut self, conn: ConnId, text: String) {
@@ -70,7 +72,7 @@ impl Kinds {
                 if let Some(earliest) = not_before {
                     fields["not_before_ms"] = self.on_our_clock(at, earliest, delay).into();
                 }
-                self.lines.line("retry_scheduled", fields);
+                self.explained::<A>("retry_scheduled", fields, notice);
             }
             Notice::ResumeExpired => {
                 self.lines.line("vendor", json!({ "name": "resume_expired" }));
@@ -81,7 +83,7 @@ impl Kinds {
                     SuspendReason::Policy(cause) => ("policy", cause),
                 };
                 let fields = json!({ "reason": reason, "cause": cause_json::<A>(cause) });
-                self.lines.line("suspended", fields);
+                self.explained::<A>("suspended", fields, notice);
             }
             Notice::Stopped { reason } => {
                 let fields = match reason {
@@ -93,28 +95,56 @@ impl Kinds {
                         json!({ "reason": "token_rejected", "cause": cause_json::<A>(cause) })
                     }
                 };
-                self.lines.line("stopped", fields);
+                self.explained::<A>("stopped", fields, notice);
             }
             _ => {}
         }
+    }
+
+    /// Prints that messages may be missing, or no longer are.
+    pub(crate) fn gap<A: Vendor>(&mut self, closed: bool) {
+        let certainty = if closed { "none" } else { "possible" };
+        let mut fields = match self.gap {
+            Some((from, to, cause)) => {
+                json!({ "from_ms": from, "to_ms": to, "cause": cause_json::<A>(cause) })
+            }
+            // An earlier process was there when it began.
+            None => json!({ "from_ms": 0, "to_ms": self.lines.t_ms(), "cause": null }),
+        };
+        fields["certainty"] = certainty.into();
+        fields["filled"] = closed.into();
+        if closed {
+            self.gap = None;
+        }
+        self.lines.line("gap", fields);
+    }
+
+    /// Prints a line, with what the vendor's documents say about it.
+    fn explained<A: Vendor>(&self, kind: &str, mut fields: Value, notice: &Notice) {
+        if let Some(text) = A::explain(notice) {
+            fields["text"] = text.as_ref().into();
+        }
+        self.lines.line(kind, fields);
     }
 
     fn online<A: Vendor>(&mut self, conn: ConnId, continuity: Continuity) {
         let now = self.lines.t_ms();
         let lost = self.lost.take();
         let after = lost.map_or(0, |(at, _)| now - at);
-        let (name, fresh) = match continuity {
-            Continuity::Fresh => ("fresh", true),
-            Continuity::Resumed => ("resumed", false),
+        let name = match continuity {
+            Continuity::Fresh => "fresh",
+            Continuity::Resumed => "resumed",
         };
         let fields = json!({ "conn": conn.get(), "continuity": name, "after_ms": after });
         self.lines.line_at(now, "online", fields);
-        if let Some((at, cause)) = lost.filter(|_| fresh && A::FRESH_MEANS_GAP) {
-            let fields = json!({
-                "certainty": "possible", "from_ms": at, "to_ms": now,
-                "cause": cause_json::<A>(cause), "filled": false,
-            });
-            self.lines.line_at(now, "gap", fields);
+        if let Some((at, cause)) = lost {
+            // What an earlier loss left open is open still.
+            let from = self.gap.map_or(at, |(from, ..)| from);
+            self.gap = Some((from, now, cause));
+            if A::means_gap(continuity) {
+                self.gap::<A>(false);
+                self.gap = None;
+            }
         }
     }
 

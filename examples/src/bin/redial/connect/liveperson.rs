@@ -4,15 +4,15 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use redial_core::{Cause, Notice, Secret};
+use redial_core::{Cause, Continuity, Notice, Secret};
 use redial_liveperson::{
-    Body, Command, Credentials, Cursor, LivePerson, Message, POLICY, POLICY_BACKOFF, Request,
-    Response, Subscription,
+    Body, Command, Credentials, LivePerson, Message, POLICY, POLICY_BACKOFF, Request, Response,
+    Subscription,
 };
-use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::{Vendor, drive, setup};
+use super::setup::Tokens;
+use super::{Answer, Vendor, drive, setup};
 use crate::cli::{BackoffKind, Cli, LivePersonArgs, Typed};
 use crate::output::Failure;
 
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: LivePersonArgs, typed: &Typed) -> Result<ExitCode,
         ),
     };
     let adapter = adapter(args, credentials)?;
-    let client = setup::client(adapter, &common, token_command)?;
+    let client = setup::client(adapter, &common, token_command.map(Tokens::Command))?;
     drive(client, &common).await
 }
 
@@ -139,10 +139,12 @@ fn usage(text: &str) -> ! {
 }
 
 impl Vendor for LivePerson {
-    /// Nothing is resumed: what was pushed in between is not pushed again.
-    const FRESH_MEANS_GAP: bool = true;
-
     const ENVELOPE: &'static [&'static str] = &["kind", "type", "id", "reqId", "code"];
+
+    /// Nothing is resumed: what was pushed in between is not pushed again.
+    fn means_gap(continuity: Continuity) -> bool {
+        continuity == Continuity::Fresh
+    }
 
     /// A filter is the request that subscribes.
     fn filter(value: Value) -> Result<Command, String> {
@@ -207,8 +209,9 @@ impl Vendor for LivePerson {
         }
     }
 
-    fn reply(reply: &Response) -> (u16, Value) {
-        (reply.code.unwrap_or(200), Body::value(&reply.body))
+    fn reply(reply: &Response) -> Answer {
+        let (status, body) = (reply.code.unwrap_or(200), Body::value(&reply.body));
+        Answer { status, body, via: "socket" }
     }
 
     /// `connected`, `closed` and `error`, as the vendor's SDK calls them.
@@ -230,18 +233,10 @@ impl Vendor for LivePerson {
             _ => Vec::new(),
         }
     }
-
-    fn cursor_json(cursor: &Cursor) -> Value {
-        serde_json::to_value(cursor).unwrap_or_default()
-    }
-
-    fn cursor_from_json(value: &Value) -> Option<Cursor> {
-        Cursor::deserialize(value).ok()
-    }
 }
 
 /// Returns the close code that the vendor's SDK would report.
-const fn close_code(cause: Cause) -> u16 {
+pub(super) const fn close_code(cause: Cause) -> u16 {
     match cause {
         Cause::Close(code) => code,
         // The codes that we send.

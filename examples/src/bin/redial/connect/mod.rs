@@ -3,20 +3,24 @@
 mod control;
 mod files;
 mod frames;
+mod genesys;
 mod input;
 mod kinds;
 mod liveperson;
 pub(crate) mod setup;
 pub(crate) mod signals;
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
-use redial_core::{Item, Notice, StopReason};
+use redial_core::{Continuity, Item, Notice, StopReason};
 use redial_tungstenite::Client;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::cli::{CommonArgs, ConnectArgs, ConnectVendor, Typed};
 use crate::output::{self, Failure, Lines};
-use control::Console;
+use control::{Console, Names};
 use files::Files;
 use input::{Input, Line};
 use signals::Signals;
@@ -32,41 +36,61 @@ fn fault_name(fault: redial_core::Fault) -> &'static str {
 pub(crate) async fn run(args: ConnectArgs, typed: Typed) -> Result<ExitCode, Failure> {
     match args.vendor {
         ConnectVendor::Liveperson(args) => liveperson::run(*args, &typed).await,
+        ConnectVendor::Genesys(args) => genesys::run(*args, &typed).await,
     }
 }
 
 /// What the tool needs to know about a vendor, beyond its adapter.
-pub(crate) trait Vendor: redial_core::Adapter {
-    /// Whether a connection that resumes nothing may have missed messages.
-    const FRESH_MEANS_GAP: bool;
-
+pub(crate) trait Vendor:
+    redial_core::Adapter<Outgoing: Serialize + DeserializeOwned, Cursor: Serialize + DeserializeOwned>
+{
     /// The fields of a frame that say what it is, and nothing of what people say.
     const ENVELOPE: &'static [&'static str];
 
+    /// Returns whether messages may be missing after a loss, where the adapter does not say so
+    /// itself.
+    fn means_gap(continuity: Continuity) -> bool;
     /// Reads what `send` and `request` carry.
     fn payload(value: serde_json::Value) -> Result<Self::Outgoing, String>;
     /// Reads one of the filters that `subscribe` carries.
     fn filter(value: serde_json::Value) -> Result<Self::Command, String>;
+    /// Reads a command that only this vendor has; nothing where it has none of this name.
+    fn command(
+        name: &str,
+        order: &serde_json::Map<String, serde_json::Value>,
+    ) -> Option<Self::Command> {
+        let _ = (name, order);
+        None
+    }
     /// Returns the fields of a `message` line.
     fn message(message: &Self::Message) -> serde_json::Value;
-    /// Returns status and body of a `response` line.
-    fn reply(reply: &Self::Reply) -> (u16, serde_json::Value);
+    /// Returns what a `response` line says.
+    fn reply(reply: &Self::Reply) -> Answer;
     /// Returns what the vendor itself would call this.
     fn vendor_lines(notice: &Notice) -> Vec<serde_json::Value>;
-    /// Writes down what a later process needs.
-    fn cursor_json(cursor: &Self::Cursor) -> serde_json::Value;
-    /// Reads it again.
-    fn cursor_from_json(value: &serde_json::Value) -> Option<Self::Cursor>;
+    /// Returns what the vendor's documents say about this.
+    fn explain(notice: &Notice) -> Option<Cow<'static, str>> {
+        let _ = notice;
+        None
+    }
+}
+
+/// What a `response` line says.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: serde_json::Value,
+    /// `socket` or `https`.
+    pub(crate) via: &'static str,
 }
 
 /// Drives a client from stdin and signals, and prints what it says.
 pub(crate) async fn drive<A: Vendor>(
-    mut client: Client<A>,
+    (mut client, names): (Client<A>, Names),
     common: &CommonArgs,
 ) -> Result<ExitCode, Failure> {
     let mut signals = Signals::new()?;
     let mut files = Files::open(common)?;
-    let mut console = Console::new(Kinds::new(Lines::new(common.json)));
+    let mut console = Console::new(Kinds::new(Lines::new(common.json)), names);
     let mut stdin = Input::new();
     let mut interrupted = false;
     let mut stopped = None;
@@ -85,8 +109,8 @@ pub(crate) async fn drive<A: Vendor>(
             item = next_item(&mut client) => {
                 files.record(&mut client)?;
                 let Some(item) = item else { break };
-                if let Item::Notice(Notice::Stopped { reason }) = &item {
-                    stopped = Some(*reason);
+                if let Item::Notice(notice @ Notice::Stopped { reason }) = &item {
+                    stopped = Some((*reason, A::explain(notice)));
                 }
                 console.item::<A>(item);
             }
@@ -102,11 +126,12 @@ pub(crate) async fn drive<A: Vendor>(
         console.outbox(client.load(), busy);
     }
     files.record(&mut client)?;
-    files.save(&client)?;
+    files.save(&client, console.names())?;
     Ok(match stopped {
-        Some(StopReason::Requested) | None => ExitCode::SUCCESS,
-        Some(StopReason::Policy(_) | StopReason::TokenRejected(_)) => {
-            output::complain("the policy gave the session up");
+        Some((StopReason::Requested, _)) | None => ExitCode::SUCCESS,
+        Some((StopReason::Policy(_) | StopReason::TokenRejected(_), words)) => {
+            let why = words.map(|words| format!(": {words}")).unwrap_or_default();
+            output::complain(&format!("the policy gave the session up{why}"));
             ExitCode::from(STOPPED)
         }
     })

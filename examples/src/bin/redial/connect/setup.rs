@@ -6,11 +6,12 @@ use std::process::Stdio;
 use redial_auth_http::{
     Fault, ReqwestClient, TokenRequest, TokenSource, TokenSourceError, tls::TlsBuilder,
 };
-use redial_core::{Machine, Phase, Policy, Secret, Speed};
+use redial_core::{Ledger, Machine, Phase, Policy, Secret, Speed};
 use redial_tungstenite::{Client, Clock as _, Connector, SystemClock};
 use serde_json::{Map, Value};
 use tokio::io::AsyncReadExt as _;
 
+use super::control::Names;
 use super::files::Files;
 use super::{Vendor, frames};
 use crate::cli::CommonArgs;
@@ -38,23 +39,37 @@ pub(crate) fn policy(path: &Path, base: &Policy) -> Result<Policy, Failure> {
     serde_json::from_value(all).map_err(|error| named(error.to_string()))
 }
 
-/// Makes a client from what all vendors have in common.
+/// Who answers when a session needs a token that its adapter cannot make.
+pub(crate) enum Tokens {
+    /// What this command prints.
+    Command(String),
+    /// What this makes of 128 random bits.
+    Random(fn(u128) -> Secret),
+}
+
+/// Makes a client from what all vendors have in common, with the names that an earlier process
+/// had for its messages.
 pub(crate) fn client<A: Vendor>(
     adapter: A,
     common: &CommonArgs,
-    token_command: Option<String>,
-) -> Result<Client<A>, Failure> {
+    tokens: Option<Tokens>,
+) -> Result<(Client<A>, Names), Failure> {
     let account = adapter.account().to_owned();
     let (http, connector) = network(common)?;
     let mut builder = Client::builder(adapter).http(http).connector(connector.clone());
+    let mut names = Names::new();
     if let Some(path) = &common.state
-        && let Some(mut saved) = Files::load::<A>(path)?
+        && let Some((mut saved, their_names)) = Files::load::<A>(path)?
     {
+        names = their_names;
         if let Phase::Stopped(_) | Phase::Closing { .. } = saved.machine.phase() {
             // Its session has ended, and this is a new one. What a server asked for still holds.
             let (now, at) = (SystemClock::new().now(), saved.machine.not_before());
             connector.governor().raise(now, &account, at);
             saved.machine = Machine::new();
+            // Its messages are numbered from 1 again, and must not have the ids of the old ones.
+            saved.ledger = Ledger::default();
+            saved.nonce = random()?;
         }
         builder = builder.restore(saved);
     }
@@ -67,10 +82,15 @@ pub(crate) fn client<A: Vendor>(
     if common.debug_frames {
         builder = builder.tap(frames::printer(A::ENVELOPE));
     }
-    if let Some(command) = token_command {
-        builder = builder.token_source(token_command_source(command));
+    match tokens {
+        Some(Tokens::Command(command)) => {
+            builder = builder.token_source(token_command_source(command));
+        }
+        Some(Tokens::Random(make)) => builder = builder.token_source(random_source(make)),
+        None => {}
     }
-    builder.build().map_err(|error| Failure::new(error.to_string()))
+    let client = builder.build().map_err(|error| Failure::new(error.to_string()))?;
+    Ok((client, names))
 }
 
 /// Makes the HTTP client and the connector.
@@ -103,6 +123,20 @@ fn token_command_source(command: String) -> impl TokenSource + 'static {
         let command = command.clone();
         async move { run_token_command(&command).await }
     }
+}
+
+/// Answers with what is made of 128 random bits.
+fn random_source(make: fn(u128) -> Secret) -> impl TokenSource + 'static {
+    move |_request: TokenRequest| async move {
+        let bits = random().map_err(|_| TokenSourceError::new(Fault::Ours, "no random numbers"));
+        bits.map(make)
+    }
+}
+
+/// Returns 128 random bits that are fit for credentials.
+fn random() -> Result<u128, Failure> {
+    let half = || getrandom::u64().map_err(|_| Failure::new("there are no random numbers"));
+    Ok(u128::from(half()?) << 64 | u128::from(half()?))
 }
 
 /// Runs a command that prints a token.

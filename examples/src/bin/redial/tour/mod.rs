@@ -27,6 +27,7 @@ pub(crate) async fn run(args: TourArgs) -> Result<ExitCode, Failure> {
     let mut scenes = JoinSet::new();
     match args.vendor {
         None | Some(TourVendor::Liveperson) => liveperson::scenes(&stage, &mut scenes),
+        Some(TourVendor::Genesys) => {}
     }
     let mut reports = Vec::new();
     while let Some(report) = scenes.join_next().await {
