@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use redial_auth_http::{HttpClient, TokenRequest, TokenSource};
-use redial_core::{Adapter, Cause, Cx, Effect, Fault, Input, Item, Session, Timestamp, TokenId};
+use redial_core::{
+    Adapter, Cause, Cx, Effect, Fault, Input, Item, Notice, Session, Timestamp, TokenId,
+};
 use tokio::task::coop::has_budget_remaining;
 
 use self::alarm::Alarm;
@@ -68,7 +70,7 @@ impl<A: Adapter> Driver<A> {
             tap: None,
             clock,
             token_source,
-            entropy: Entropy(seed),
+            entropy: Entropy::new(seed),
             dial: None,
             socket: None,
             exchanges: Exchanges::new(http),
@@ -90,8 +92,8 @@ impl<A: Adapter> Driver<A> {
         self.session.handle(cx, input);
     }
 
-    pub(crate) fn cx(&mut self) -> Cx {
-        Cx::new(self.clock.now(), self.entropy.next())
+    pub(crate) fn cx(&self) -> Cx {
+        Cx::new(self.clock.now(), self.entropy.bits())
     }
 
     /// Goes on until there is an item for the application, or nothing to do.
@@ -268,6 +270,9 @@ impl<A: Adapter> Driver<A> {
     /// Lets the application's token source answer where there is one.
     fn intercept(&mut self, item: Item<A>) -> Option<Item<A>> {
         self.observer.see(&item);
+        if let Item::Notice(Notice::RetryScheduled { .. } | Notice::TokenFailed { .. }) = &item {
+            self.entropy.advance();
+        }
         match (item, &self.token_source) {
             (Item::TokenNeeded { token, rejected, cause, .. }, Some(source)) => {
                 let mut request = TokenRequest::first();
@@ -338,15 +343,27 @@ impl<A: Adapter> Driver<A> {
 }
 
 /// Random bits for jitter (SplitMix64); nothing secret comes from here.
+///
+/// They change with each wait that was announced and with nothing else: how often a session was
+/// polled has no say in its delays, so a seed repeats them.
 struct Entropy(u64);
 
 impl Entropy {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    const fn new(seed: u64) -> Self {
+        let mut entropy = Self(seed);
+        entropy.advance();
+        entropy
+    }
+
+    const fn bits(&self) -> u64 {
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         bits ^ (bits >> 31)
+    }
+
+    const fn advance(&mut self) {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
     }
 }
 

@@ -115,7 +115,7 @@ impl<A: Adapter> Driver<A> {
                     return true;
                 }
             }
-            let cx = Cx::new(self.clock.now(), self.entropy.next());
+            let cx = self.cx();
             let Some(transmit) = self.session.poll_transmit(cx) else { break };
             busy = true;
             if let Transmit::Frame(frame) = &transmit {

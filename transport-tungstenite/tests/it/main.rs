@@ -4,3 +4,4 @@
 mod connector;
 mod driver;
 mod hostile;
+mod seed;
