@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Running, Sim, Tool, connect_bare, scratch};
 
 /// Fails where a canary, or a part of one, is found.
-fn nowhere(text: &str, what: &str) {
+pub(crate) fn nowhere(text: &str, what: &str) {
     for form in ["canary", "Canary", "CANARY", "Y2FuYX", "NhbmFye", "jYW5hcn"] {
         if let Some(at) = text.find(form) {
             let from = at.saturating_sub(200);
@@ -48,7 +48,7 @@ fn live_with(add: impl Fn(Tool) -> Tool) {
     }
 }
 
-fn checked(process: &Running, what: &str) {
+pub(crate) fn checked(process: &Running, what: &str) {
     nowhere(&process.stdout(), &format!("stdout of {what}"));
     nowhere(&process.stderr(), &format!("stderr of {what}"));
 }

@@ -5,11 +5,15 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Sim, connect, connect_bare, scratch};
+use crate::support::{PASSWORD, Sim, connect, connect_bare, publish, scratch};
+
+/// Returns who may do what with a file.
+pub(crate) fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
 
 fn saved(path: &Path) -> Value {
-    let mode = std::fs::metadata(path).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(mode(path), 0o600);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -115,5 +119,27 @@ fn a_session_that_the_policy_ended_can_begin_again() {
     assert_eq!(client.code(), 3);
     let mut client = tool().start();
     client.expect("online");
+    client.shut_down();
+}
+
+#[test]
+fn a_message_that_waited_is_sent_by_the_next_process() {
+    let sim = Sim::plain();
+    let state = scratch("state.json");
+    let mut client = connect(&sim).arg("--state").arg(&state).start();
+    client.expect("online");
+    sim.control(json!({ "do": "refuse", "step": "upgrade", "times": 99 }));
+    sim.control(json!({ "do": "cut" }));
+    client.expect("retry_scheduled");
+    client.say(&json!({ "request": publish("late"), "id": "q1" }));
+    client.cmd("snapshot");
+    client.expect("snapshot");
+    client.signal("KILL");
+    assert!(client.status().code().is_none());
+    sim.control(json!({ "do": "refuse", "step": "upgrade", "times": 0 }));
+    let mut client = connect(&sim).arg("--state").arg(&state).start();
+    assert_eq!(client.expect("response")["id"], "q1");
+    let fate = client.expect("fate");
+    assert_eq!((&fate["id"], &fate["fate"]), (&json!("q1"), &json!("acked")));
     client.shut_down();
 }
