@@ -11,3 +11,5 @@ mod world;
 mod genesys_sim;
 #[cfg(feature = "servers")]
 mod liveperson_sim;
+#[cfg(feature = "servers")]
+mod ringcentral_sim;

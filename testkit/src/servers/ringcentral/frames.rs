@@ -10,7 +10,7 @@ use super::delivery::{Greeting, decorate};
 use super::http::without;
 use super::options::WscMode;
 use super::rest::{Body, RestAnswer, RestCall, Via, default_error, rest_error, step};
-use super::state::{RestSeen, note};
+use super::state::note;
 use super::{Inner, RingCentral};
 use crate::servers::fault::{Refusal, Refused};
 use crate::servers::frame::Message;
@@ -159,52 +159,36 @@ impl RingCentral {
         let step = step(call.method, call.path);
         let refusal = hub.take_refusal(step);
         let failure = if refusal.is_none() { hub.faults().fails_request() } else { None };
-        let refused = |status: u16, body: Value| {
-            let seen = RestSeen {
-                t_ms: call.t_ms,
-                via: Via::Socket,
-                id: call.id.to_owned(),
-                method: call.method.to_owned(),
-                path: call.path.to_owned(),
-                status,
-                bytes: call.bytes,
-            };
-            (seen, RestAnswer::json(status, body))
-        };
-        let (seen, answer, headers) = match (&refusal, failure) {
+        let (status, body, headers) = match (&refusal, failure) {
             (Some(refusal), _) => match refusal.verdict() {
                 Refused::Status(status) => {
-                    let (seen, answer) = refused(status, refusal_body(refusal, status, step));
                     let after = refusal.retry_after.as_ref();
-                    (
-                        seen,
-                        answer,
-                        after.map_or(Value::Null, |after| json!({ "Retry-After": after })),
-                    )
+                    let headers = after.map(|after| json!({ "Retry-After": after }));
+                    (status, refusal_body(refusal, status, step), headers.unwrap_or_default())
                 }
                 Refused::Omit => {
                     let answer = self.rest(inner, call).omit(refusal.omit.as_deref());
                     return Some(Reaction { answer: Some(answer), headers: Value::Null });
                 }
-                Refused::Hang => return None,
-                Refused::Reset => {
-                    socket.link.valve.kill(End::Reset);
+                verdict => {
+                    note(&mut inner.seen.rest, call.seen(None));
+                    if verdict == Refused::Reset {
+                        socket.link.valve.kill(End::Reset);
+                    }
                     return None;
                 }
             },
+            (None, Some((code, body))) if body.is_object() => (code, body, Value::Null),
             (None, Some((code, body))) => {
-                let body =
-                    if body.is_object() { body } else { rest_error("CMN-101", &body.to_string()) };
-                let (seen, answer) = refused(code, body);
-                (seen, answer, Value::Null)
+                (code, rest_error("CMN-101", &body.to_string()), Value::Null)
             }
             (None, None) => {
                 let answer = Some(self.rest(inner, call));
                 return Some(Reaction { answer, headers: Value::Null });
             }
         };
-        note(&mut inner.seen.rest, seen);
-        Some(Reaction { answer: Some(answer), headers })
+        note(&mut inner.seen.rest, call.seen(Some(status)));
+        Some(Reaction { answer: Some(RestAnswer::json(status, body)), headers })
     }
 
     /// Sends an answer, now, later or in another order.

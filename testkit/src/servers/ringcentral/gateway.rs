@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::delivery::REPLACED;
-use super::http::presented;
+use super::form::presented;
 use super::options::{RecoveryAnswer, RefuseMode, Settings, TokenReuse};
 use super::state::{UpgradeCall, note};
 use super::{Inner, RingCentral};

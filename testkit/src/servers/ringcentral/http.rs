@@ -1,16 +1,13 @@
 //! The OAuth endpoints, and the way to the others.
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
-use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
+use super::form::{basic, bearer_token, find, pairs, presented};
 use super::rest::{RestCall, Via, rest_error};
 use super::set::USER;
-use super::state::{TokenCall, UpgradeCall, WsTokenCall, note};
+use super::state::{RestSeen, TokenCall, UpgradeCall, WsTokenCall, note};
 use super::tokens::{OauthSession, millis};
 use super::{Inner, RingCentral};
 use crate::servers::http::header;
@@ -77,14 +74,14 @@ impl RingCentral {
     pub(super) fn refuse(&self, hub: &Hub, request: &Request, status: Option<u16>) -> Reply {
         let t_ms = hub.wire.now_ms();
         let body = status.and_then(|status| scripted_error(Route::of(request), status));
-        let seen = &mut self.lock().seen;
+        let counters = &mut self.lock().seen;
         match Route::of(request) {
             Route::Token => {
                 let grant = grant(&request.body);
-                note(&mut seen.token_calls, TokenCall { t_ms, grant, status, access: None });
+                note(&mut counters.token_calls, TokenCall { t_ms, grant, status, access: None });
             }
             Route::WsToken => {
-                note(&mut seen.ws_token_calls, WsTokenCall { t_ms, status, token: None });
+                note(&mut counters.ws_token_calls, WsTokenCall { t_ms, status, token: None });
             }
             Route::Socket => {
                 let (token, wsc) = presented(request);
@@ -92,10 +89,22 @@ impl RingCentral {
                 let token = token.map(|token| label("foreign-wstoken", &token));
                 let wsc = wsc.map(|wsc| label("foreign-wsc", &wsc));
                 let call = UpgradeCall { t_ms, token, wsc, status, conn: None, outcome: "refused" };
-                note(&mut seen.upgrades, call);
+                note(&mut counters.upgrades, call);
                 return Reply::empty(status.unwrap_or(200));
             }
-            Route::Rest | Route::Revoke | Route::Unknown => {}
+            Route::Rest => {
+                let call = RestSeen {
+                    t_ms,
+                    via: Via::Https,
+                    id: request_id(request).to_owned(),
+                    method: request.method.as_str().to_owned(),
+                    path: request.path.clone(),
+                    status,
+                    bytes: request.body.len(),
+                };
+                note(&mut counters.rest, call);
+            }
+            Route::Revoke | Route::Unknown => {}
         }
         Reply::json(status.unwrap_or(200), body)
     }
@@ -182,7 +191,7 @@ impl RingCentral {
         let call = RestCall {
             t_ms,
             via: Via::Https,
-            id: header(&request.headers, http::HeaderName::from_static("x-request-id")),
+            id: request_id(request),
             method: request.method.as_str(),
             path: &request.path,
             body: serde_json::from_slice(&request.body).unwrap_or_default(),
@@ -294,17 +303,6 @@ fn client(inner: &Inner, request: &Request) -> Result<String, Reply> {
     }
 }
 
-/// Reads the client credentials of a request.
-pub(super) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let (scheme, text) = header(headers, AUTHORIZATION).split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(text.trim()).ok()?).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    Some((id.to_owned(), secret.to_owned()))
-}
-
 /// Finds the OAuth session of a request's access token.
 fn bearer(inner: &Inner, headers: &HeaderMap, now: u64) -> Result<OauthSession, Reply> {
     let token = bearer_token(headers).unwrap_or_default();
@@ -312,32 +310,8 @@ fn bearer(inner: &Inner, headers: &HeaderMap, now: u64) -> Result<OauthSession, 
     session.ok_or_else(|| Reply::json(401, scripted_error(Route::WsToken, 401)))
 }
 
-pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = header(headers, AUTHORIZATION).split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// Gives the wstoken and the `wsc` that an upgrade presents.
-pub(super) fn presented(request: &Request) -> (Option<String>, Option<String>) {
-    let query = pairs(request.query.as_deref().unwrap_or_default());
-    let from_header = || bearer_token(&request.headers).map(str::to_owned);
-    let token = find(&query, "access_token").map(str::to_owned).or_else(from_header);
-    (token, find(&query, "wsc").map(str::to_owned))
-}
-
-/// Reads a query or a form.
-pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
-    let decode =
-        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    let pairs = text.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(name), decode(value)))
-        .collect()
-}
-
-pub(super) fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+fn request_id(request: &Request) -> &str {
+    header(&request.headers, http::HeaderName::from_static("x-request-id"))
 }
 
 fn grant(body: &[u8]) -> &'static str {

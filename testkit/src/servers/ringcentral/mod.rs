@@ -24,6 +24,7 @@
 //! socket waits for the recovery like one that came while the client was away.
 
 mod delivery;
+mod form;
 mod frames;
 mod gateway;
 mod http;
@@ -174,7 +175,7 @@ impl Vendor for Arc<RingCentral> {
     }
 
     fn label_secrets(&self, hub: &Hub, request: &Request) {
-        if let Some((_, secret)) = http::basic(&request.headers) {
+        if let Some((_, secret)) = form::basic(&request.headers) {
             hub.wire.name("secret", &secret);
         }
         let form = String::from_utf8_lossy(&request.body);
@@ -184,7 +185,7 @@ impl Vendor for Arc<RingCentral> {
         };
         for (name, raw) in text.split('&').filter_map(|pair| pair.split_once('=')) {
             let Some((_, kind)) = kinds.iter().find(|(known, _)| *known == name) else { continue };
-            let decoded = http::pairs(&format!("={raw}"));
+            let decoded = form::pairs(&format!("={raw}"));
             let decoded = decoded.first().map_or(raw, |(_, value)| value.as_str());
             let label = hub.wire.name(kind, decoded);
             // However the client has encoded it.

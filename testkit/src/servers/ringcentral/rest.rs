@@ -42,6 +42,21 @@ pub(super) struct RestCall<'a> {
     pub(super) session: Option<u64>,
 }
 
+impl RestCall<'_> {
+    /// Gives the record of the request.
+    pub(super) fn seen(&self, status: Option<u16>) -> RestSeen {
+        RestSeen {
+            t_ms: self.t_ms,
+            via: self.via,
+            id: self.id.to_owned(),
+            method: self.method.to_owned(),
+            path: self.path.to_owned(),
+            status,
+            bytes: self.bytes,
+        }
+    }
+}
+
 /// The answer to one.
 #[derive(Debug)]
 pub(super) struct RestAnswer {
@@ -123,18 +138,8 @@ impl RingCentral {
             inner.seen.misrouted += 1;
         }
         let answer = self.resource(inner, call);
-        let (id, method, path) = (call.id.to_owned(), call.method.to_owned(), call.path.to_owned());
         let status = answer.status;
-        let seen = RestSeen {
-            t_ms: call.t_ms,
-            via: call.via,
-            id,
-            method,
-            path,
-            status,
-            bytes: call.bytes,
-        };
-        note(&mut inner.seen.rest, seen);
+        note(&mut inner.seen.rest, call.seen(Some(status)));
         let sends = call.method == "POST" && !is_subscription(call.path);
         if sends && (200..300).contains(&status) {
             let id = if call.id.is_empty() {

@@ -123,7 +123,7 @@ pub struct RestSeen {
     /// Its path, without query.
     pub path: String,
     /// Status of the answer.
-    pub status: u16,
+    pub status: Option<u16>,
     /// Size of the frame, or of the body.
     pub bytes: usize,
 }
