@@ -183,14 +183,18 @@ impl<P> Ledger<P> {
     /// Takes what is known about a message. Of a message that is settled nothing more is heard.
     pub fn settle(&mut self, now: Timestamp, id: MessageId, outcome: Outcome) {
         let found = self.window.decide(id, |entry| {
+            // An answer to what was never written is a forgery: it says nothing.
+            if entry.tries == 0 {
+                return Change::Nothing;
+            }
             let held = |after: Option<Span>| State::Held { until: now + after.unwrap_or_default() };
             let next = match outcome {
                 Outcome::Acked => return Change::End(Fate::Acked),
                 Outcome::Rejected(code) => return Change::End(Fate::Rejected(code)),
-                Outcome::Unknown => return Change::End(entry.unwritten(Fate::NotSent)),
+                Outcome::Unknown => return Change::End(Fate::Unknown),
                 Outcome::Lost { after } => {
                     if entry.after_loss().is_some() {
-                        return Change::End(entry.unwritten(Fate::NotSent));
+                        return Change::End(Fate::Unknown);
                     }
                     entry.doubt();
                     held(after)
@@ -201,7 +205,7 @@ impl<P> Ledger<P> {
             // This write did not arrive: that is what the answer says, or doubt is noted.
             entry.state = next;
             if !entry.has_tries() {
-                return Change::End(entry.unwritten(Fate::NotSent));
+                return Change::End(Fate::Unknown);
             }
             Change::To(next)
         });
@@ -247,6 +251,12 @@ impl<P> Ledger<P> {
     #[must_use]
     pub fn contains(&self, id: MessageId) -> bool {
         self.window.entry(id).is_some()
+    }
+
+    /// Returns whether this message was written and has no fate yet.
+    #[must_use]
+    pub fn is_written(&self, id: MessageId) -> bool {
+        self.status(id).is_some_and(|status| status.tries > 0)
     }
 
     /// Returns what is known about a message that has no fate yet.

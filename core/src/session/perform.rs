@@ -117,7 +117,7 @@ impl<A: Adapter> Session<A> {
             }
             Signal::Message(message) => self.deliver(cx, message),
             Signal::Reply { id, outcome, reply } => {
-                if self.ledger.contains(id) {
+                if self.ledger.is_written(id) {
                     self.items.push_back(Item::Reply { id, reply });
                 }
                 self.ledger.settle(cx.now, id, outcome);

@@ -214,6 +214,7 @@ fn room_says_whether_waiting_helps() {
     assert_eq!((refused.why, refused.message), (Refusal::Full, 'b'));
     ledger.accept(at(0), CLASS, 4, 'c').expect("room");
     assert_eq!(ledger.room(0), Room::Later, "two messages are all");
+    ledger.sent(at(0), id, Path::Socket);
     ledger.settle(at(0), id, Outcome::Acked);
     assert_eq!(ledger.room(5), Room::Now);
     ledger.stop();

@@ -278,10 +278,12 @@ impl Keeper for Plain {
             }
             return;
         };
+        if message.tries == 0 {
+            return;
+        }
         let place = match outcome {
             Outcome::Acked => return self.end(id, Fate::Acked),
             Outcome::Rejected(code) => return self.end(id, Fate::Rejected(code)),
-            Outcome::Unknown if message.tries == 0 => return self.end(id, Fate::NotSent),
             Outcome::Unknown => return self.end(id, Fate::Unknown),
             Outcome::Lost { after } => {
                 let until = Place::HereFrom(now + after.unwrap_or_default());
@@ -292,8 +294,7 @@ impl Keeper for Plain {
         };
         message.place = place;
         if !message.may_go_again() {
-            let fate = if message.tries == 0 { Fate::NotSent } else { Fate::Unknown };
-            self.end(id, fate);
+            self.end(id, Fate::Unknown);
         }
     }
 

@@ -87,9 +87,21 @@ fn portable_messages_survive_a_new_session_and_others_do_not() {
 }
 
 #[test]
+fn a_message_that_was_never_written_cannot_have_been_answered() {
+    let mut ledger = Ledger::default();
+    let id = ledger.accept(at(0), CLASS, 1, ()).expect("room");
+    for outcome in [Outcome::Acked, Outcome::Rejected(9), Outcome::Unknown] {
+        ledger.settle(at(1), id, outcome);
+    }
+    assert_eq!(ledger.poll_fate(), None);
+    assert_eq!(ledger.next(at(1)), Some((id, &(), 0)));
+}
+
+#[test]
 fn a_settled_message_hears_no_more() {
     let mut ledger = Ledger::default();
     let id = ledger.accept(at(0), CLASS, 1, ()).expect("room");
+    ledger.sent(at(0), id, Path::Socket);
     ledger.settle(at(0), id, Outcome::Rejected(9));
     for outcome in [Outcome::Acked, Outcome::Unknown, Outcome::AfterToken] {
         ledger.settle(at(0), id, outcome);

@@ -24,7 +24,6 @@ fn the_vendors_backoff_is_sound_in_every_state() {
 
 fn explore(policy: &Policy) -> Report {
     let report = Explorer::new(scaled_to_small(policy)).extent(Extent::Plain).run();
-    println!("{report}");
     assert!(report.is_sound(), "{report}");
     report
 }

@@ -2,7 +2,9 @@
 
 use redial_core::http::Method;
 use redial_core::{Cause, Input, Item, Secret, Span, TokenUse};
-use redial_liveperson::{AgentState, Command, Credentials, LivePerson, Message, Subscription};
+use redial_liveperson::{
+    AgentState, Command, Credentials, LivePerson, Message, Request, Subscription,
+};
 use serde_json::json;
 
 use crate::support::{ACCOUNT, World, login, lookup, names, response, response_of};
@@ -24,6 +26,23 @@ fn a_server_that_is_asked_too_much_for_ever_is_asked_less_and_less() {
     }
     assert!(asked > 3, "asked {asked} times");
     assert!(asked < 20, "asked {asked} times in two minutes");
+}
+
+#[test]
+fn an_answer_to_what_was_never_written_is_no_answer() {
+    let mut world = World::online();
+    let first = world.send(Request::get_clock());
+    let text = world.take_texts().pop().expect("the request");
+    let cx = world.cx();
+    let id = world.session.send(cx, Request::publish_text("d", "x")).expect("room");
+    // One id reveals the next: they are numbers behind one secret.
+    let known = text["id"].as_str().expect("an id").to_owned();
+    let last = u64::from_str_radix(&known[24..], 16).expect("hex") ^ first.get() ^ id.get();
+    let forged = format!("{}{last:012x}", &known[..24]);
+    world
+        .receive(&json!({ "kind": "resp", "reqId": forged, "code": 200, "type": "r", "body": {} }));
+    assert!(world.fates().iter().all(|(_, settled, _)| *settled != id), "{:?}", world.fates());
+    assert_eq!(world.take_texts().len(), 1, "it is written all the same");
 }
 
 #[test]
