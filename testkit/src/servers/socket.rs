@@ -88,7 +88,7 @@ impl SocketHandle {
         self.link.valve.stall(to_server && silence.stall);
     }
 
-    fn is_muted(&self) -> bool {
+    pub(crate) fn is_muted(&self) -> bool {
         self.quiet.to_client.load(Ordering::SeqCst)
     }
 

@@ -90,6 +90,10 @@ impl RingCentral {
         let greeted = conn.greeting == Greeting::Sent;
         let idle_at = conn.heard + settings.idle_timeout;
         let absolute_at = conn.opened + settings.absolute_timeout;
+        if handle.is_muted() {
+            // Nothing can be said; what is due waits for the end of the silence.
+            return Some(now + MUTED);
+        }
         if greeted && absolute_at <= now {
             self.end(inner, id, Timeout::Absolute, wire);
         } else if greeted && idle_at <= now {
@@ -98,7 +102,6 @@ impl RingCentral {
         let conn = inner.conns.get_mut(&id)?;
         let soonest = [conn.replay_at, conn.next_ping, conn.pong_due];
         let soonest = soonest.into_iter().flatten().chain([idle_at, absolute_at, now + FAR]).min();
-        // What could not be said to a silenced client is tried again.
         soonest.map(|at| at.max(now + AGAIN))
     }
 
@@ -149,4 +152,5 @@ impl RingCentral {
 }
 
 const FAR: Duration = Duration::from_secs(3600);
+const MUTED: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_millis(5);

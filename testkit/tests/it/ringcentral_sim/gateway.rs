@@ -7,11 +7,14 @@ use redial_testkit::servers::ringcentral::{
     RecoveryAnswer, RingCentralSim, Timeout, TokenReuse, WscMode,
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error;
 
 use super::client::{
-    Ws, ask, closed, connect, filters, gone, login, next, next_json, notes, oauth, open, open_at,
-    quiet, socket_path, subscribe, subscribed, tokens, ws_token, wsc,
+    SOON, Ws, ask, closed, connect, filters, gone, login, next, next_json, notes, oauth, open,
+    open_at, quiet, socket_path, subscribe, subscribed, tokens, ws_token, wsc,
 };
 
 async fn sim(
@@ -280,7 +283,7 @@ async fn the_hello_can_be_late_changed_or_absent() {
     let token = ws_token(&sim, &one).await;
     let mut ws = open(&sim, &token, None).await;
     super::client::send(&mut ws, "early", "GET", "/restapi/v1.0/account/~", None).await;
-    sim.until(super::client::SOON, |state| state.early_frames == 1).await.unwrap();
+    sim.until(SOON, |state| state.early_frames == 1).await.unwrap();
     assert_eq!(next_json(&mut ws).await[0]["type"], "ConnectionDetails");
     quiet(&mut ws).await;
     sim.set("hello_delay_ms", 0).await.unwrap();
@@ -358,6 +361,82 @@ async fn a_client_that_answers_no_ping_is_cut() {
     gone(&sim).await;
     assert_eq!(sim.state().pong_timeouts, 1);
 }
+
+#[tokio::test]
+async fn a_replay_without_delay_is_in_the_same_burst_as_the_hello() {
+    let sim = sim(|settings| settings.replay_delay = Duration::ZERO).await;
+    let (one, ws, token) = subscribed(&sim).await;
+    lose(&sim, ws).await;
+    sim.notify(3, json!({})).await;
+    let path = socket_path(&ws_token(&sim, &one).await, Some(&token));
+    let mut tcp = TcpStream::connect(sim.addr()).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\n{UPGRADE}\r\n");
+    tcp.write_all(head.as_bytes()).await.unwrap();
+    let mut seen = Vec::with_capacity(64 * 1024);
+    loop {
+        // Whatever read brings the hello brings the notifications, too.
+        let count = timeout(SOON, tcp.read_buf(&mut seen)).await.unwrap().unwrap();
+        assert_ne!(count, 0);
+        let text = String::from_utf8_lossy(&seen);
+        if text.contains("ConnectionDetails") {
+            assert_eq!(text.matches("ServerNotification").count(), 3);
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wstoken_can_stand_in_the_header() {
+    let sim = sim(|_| {}).await;
+    let one = login(&sim).await;
+    let token = ws_token(&sim, &one).await;
+    let mut tcp = TcpStream::connect(sim.addr()).await.unwrap();
+    let head =
+        format!("GET /ws HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{UPGRADE}\r\n");
+    tcp.write_all(head.as_bytes()).await.unwrap();
+    sim.until(SOON, |state| state.upgrades_ok() == 1).await.unwrap();
+    assert_eq!(sim.state().ws_tokens_used(), ["wstoken-1"]);
+    let plain = open_at(&sim, "/ws/").await;
+    assert!(plain.is_ok(), "no authorization is closed after the upgrade");
+}
+
+#[tokio::test]
+async fn a_saved_subscription_moves_to_the_session_that_renews_it() {
+    let sim = sim(|_| {}).await;
+    let one = login(&sim).await;
+    let (mut ws, _) = connect(&sim, &one, None).await;
+    let made = subscribe(&mut ws, "s").await;
+    lose(&sim, ws).await;
+    let (mut ws, _) = connect(&sim, &one, None).await;
+    let path = format!("/restapi/v1.0/subscription/{}", made[1]["id"].as_str().unwrap());
+    let put = ask(&mut ws, "p", "PUT", &path, Some(filters())).await;
+    assert_eq!(put[1]["id"], made[1]["id"]);
+    sim.notify(1, json!({})).await;
+    assert_eq!(notes(&mut ws, 1).await, [1]);
+    assert_eq!(sim.state().notifications.len(), 1);
+}
+
+#[tokio::test]
+async fn a_silenced_socket_stays_up_past_every_timeout() {
+    let sim = sim(|settings| {
+        settings.idle_timeout = Duration::from_millis(300);
+        settings.ping_interval = Some(Duration::from_millis(50));
+        settings.pong_timeout = Some(Duration::from_millis(50));
+    })
+    .await;
+    let one = login(&sim).await;
+    let (mut ws, _) = connect(&sim, &one, None).await;
+    sim.silent(true).await;
+    // What was on its way when the silence began.
+    while timeout(Duration::from_millis(100), next(&mut ws)).await.is_ok() {}
+    quiet(&mut ws).await;
+    quiet(&mut ws).await;
+    assert_eq!(sim.state().live_sockets, 1);
+    sim.silent(false).await;
+    gone(&sim).await;
+}
+
+const UPGRADE: &str = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 fn outcome(hello: &Value) -> (&str, &str) {
     let text = |name: &str| hello[1][name].as_str().unwrap_or_default();
