@@ -1,4 +1,5 @@
-//! Black-box tests of the tool's contract: they know the process and nothing behind it.
+//! Black-box tests of the tool's contract: they know the process and nothing behind it. The one
+//! exception is `genesys_thousand`, which counts on both sides of a socket.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod causes;
@@ -6,6 +7,7 @@ mod control;
 mod credentials;
 mod exits;
 mod genesys;
+mod genesys_thousand;
 mod genesys_usage;
 mod genesys_web;
 mod lines;
