@@ -133,7 +133,7 @@ impl<A: Adapter> Driver<A> {
             .is_some_and(|at| at <= cx.now && self.alarm.poll(task, cx.now, at).is_ready());
         let mut busy = self.poll_exchanges(task);
         busy |= self.poll_fetch(task);
-        busy |= self.poll_dial(task);
+        busy |= self.poll_dial(task, cx.now);
         busy |= self.poll_read(task);
         if due {
             busy |= self.tick(cx);
@@ -192,8 +192,16 @@ impl<A: Adapter> Driver<A> {
         true
     }
 
-    fn poll_dial(&mut self, task: &mut Context<'_>) -> bool {
+    fn poll_dial(&mut self, task: &mut Context<'_>, now: Timestamp) -> bool {
         let Some(dial) = &mut self.dial else { return false };
+        // A dial that waits for its turn leaves the queue while the account is held back.
+        if self.session.machine().not_before() > now
+            && let Some(effect) = dial.take_back()
+        {
+            self.dial = None;
+            self.held.push_back(effect);
+            return true;
+        }
         let conn = dial.conn;
         let Poll::Ready(step) = dial.poll(task) else { return false };
         match step {

@@ -31,6 +31,8 @@ impl Reading {
     /// Stops reading; returns whether that is news.
     pub(super) fn stall(&mut self) -> bool {
         self.catching_up = true;
+        // Deadlines do not wait for an application.
+        self.behind = 0;
         !std::mem::replace(&mut self.stalled, true)
     }
 

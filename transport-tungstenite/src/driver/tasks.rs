@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use redial_auth_http::{HttpClient, TokenRequest, TokenSource, TokenSourceError};
 use redial_core::http::{HttpRequest, HttpResult, NoAnswer};
-use redial_core::{Adapter, Cause, ConnId, Handshake, HttpId, Input, Secret, TokenId};
+use redial_core::{Adapter, Cause, ConnId, Effect, Handshake, HttpId, Input, Secret, TokenId};
 
 use crate::connector::{Connector, Permit, Socket};
 use crate::error::DialError;
@@ -38,6 +38,16 @@ impl Dial {
         let waiting = connector.clone();
         let permit = Box::pin(async move { waiting.permit().await });
         Self { conn, connector: connector.clone(), stage: Stage::Permit(permit, handshake) }
+    }
+
+    /// Gives back what has not begun: it can be done later.
+    pub(super) fn take_back(&mut self) -> Option<Effect> {
+        match &mut self.stage {
+            Stage::Permit(_, handshake) => {
+                Some(Effect::Dial { conn: self.conn, handshake: std::mem::take(handshake) })
+            }
+            Stage::Open(_) => None,
+        }
     }
 
     pub(super) fn poll(&mut self, task: &mut Context<'_>) -> Poll<DialStep> {

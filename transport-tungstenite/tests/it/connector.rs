@@ -2,9 +2,9 @@
 
 mod cap;
 mod deadlines;
-mod leaks;
-mod proxies;
+pub(crate) mod leaks;
+pub(crate) mod proxies;
 mod refusals;
-mod servers;
+pub(crate) mod servers;
 mod tls;
 mod wire;

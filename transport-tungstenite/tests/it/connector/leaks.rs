@@ -113,13 +113,13 @@ fn assert_clean(what: &str, text: &str) {
     assert!(lines.is_empty(), "{what}: {lines:#?}");
 }
 
-static TRACED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-static LOGGED: Mutex<String> = Mutex::new(String::new());
+pub(crate) static TRACED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+pub(crate) static LOGGED: Mutex<String> = Mutex::new(String::new());
 
 /// Listens to `tracing` and to the `log` crate, which tungstenite and others use.
 ///
 /// Both are captured for the whole process: what other tests add does no harm, and all threads are heard.
-fn capture_everything() {
+pub(crate) fn capture_everything() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let subscriber = tracing_subscriber::fmt()

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::servers::{Reply, Server, builder, dead_address, dial, read_head, talk, to, value_of};
 use super::tls::TlsServer;
 
-type Log = Arc<Mutex<Vec<String>>>;
+pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 
 async fn proxy<F: Future<Output = ()> + Send + 'static>(
     serve: impl Fn(TcpStream, Log) -> F + Send + 'static,
@@ -30,7 +30,7 @@ async fn proxy<F: Future<Output = ()> + Send + 'static>(
 }
 
 /// A CONNECT proxy that answers `answer` and, where that is 200, opens the tunnel.
-async fn connect_proxy(answer: &'static str) -> (SocketAddr, Log) {
+pub(crate) async fn connect_proxy(answer: &'static str) -> (SocketAddr, Log) {
     proxy(move |mut socket, log| async move {
         let head = read_head(&mut socket).await;
         let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
@@ -45,7 +45,7 @@ async fn connect_proxy(answer: &'static str) -> (SocketAddr, Log) {
 }
 
 /// A SOCKS5 proxy that notes login and target and answers `reply`.
-async fn socks_proxy(method: u8, reply: u8) -> (SocketAddr, Log) {
+pub(crate) async fn socks_proxy(method: u8, reply: u8) -> (SocketAddr, Log) {
     proxy(move |mut socket, log| async move {
         assert_eq!(socket.read_u8().await.unwrap(), 5);
         let _ = short(&mut socket).await;
@@ -84,7 +84,7 @@ async fn short(socket: &mut TcpStream) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-const OPEN: &str = "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n";
+pub(crate) const OPEN: &str = "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n";
 
 #[tokio::test]
 async fn connect_carries_plain_sockets_and_tls() {

@@ -1,7 +1,9 @@
 //! What all of these tests use.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -208,5 +210,24 @@ impl Clock for Pushed {
         self.reads.fetch_add(1, Ordering::SeqCst);
         let by = self.by.load(Ordering::SeqCst);
         Timestamp::from_millis(self.system.now().as_millis() + by)
+    }
+}
+
+/// Keeps all items that pass.
+pub(super) struct Kept<'a, S> {
+    pub(super) inner: &'a mut S,
+    pub(super) items: &'a mut Vec<Out>,
+}
+
+impl Stream for Kept<'_, redial_tungstenite::Client<LivePerson>> {
+    type Item = Out;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Out>> {
+        let item = self.inner.poll_next_unpin(task);
+        if let Poll::Ready(Some(Item::Notice(notice))) = &item {
+            let notice = *notice;
+            self.items.push(Item::Notice(notice));
+        }
+        item
     }
 }
