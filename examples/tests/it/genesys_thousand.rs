@@ -23,7 +23,7 @@ const GUEST_LIFE: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn a_server_that_dedupes_has_each_message_once_and_in_order() {
-    let run = Run::start(true).await.to_the_end().await;
+    let run = Run::start(true).await.play().await;
     let expected: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
     assert_eq!(run.sim.state().texts(), expected);
     run.check();
@@ -31,7 +31,7 @@ async fn a_server_that_dedupes_has_each_message_once_and_in_order() {
 
 #[tokio::test]
 async fn a_server_that_does_not_has_each_at_least_once_and_every_duplicate_is_told() {
-    let run = Run::start(false).await.to_the_end().await;
+    let run = Run::start(false).await.play().await;
     let state = run.sim.state();
     let mut seen = BTreeSet::new();
     let first: Vec<&str> = state.texts().into_iter().filter(|text| seen.insert(*text)).collect();
@@ -88,7 +88,7 @@ impl Run {
         Self { sim, client, begun: Instant::now(), names, fates, written, cuts: 0 }
     }
 
-    async fn to_the_end(mut self) -> Self {
+    async fn play(mut self) -> Self {
         for round in 0..ROUNDS {
             self.arm(round).await;
             for n in 0..MESSAGES / ROUNDS {

@@ -126,7 +126,7 @@ fn token_command_source(command: String) -> impl TokenSource + 'static {
 }
 
 /// Answers with what is made of 128 random bits.
-fn random_source(make: fn(u128) -> Secret) -> impl TokenSource + 'static {
+pub(crate) fn random_source(make: fn(u128) -> Secret) -> impl TokenSource + 'static {
     move |_request: TokenRequest| async move {
         let bits = random().map_err(|_| TokenSourceError::new(Fault::Ours, "no random numbers"));
         bits.map(make)

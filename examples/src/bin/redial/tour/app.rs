@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redial_core::{Adapter, Cause, Fate, Item, Notice, Reason, TokenUse};
+use redial_core::{Adapter, Cause, Fate, Item, Notice, Reason, Settled, TokenUse};
 use redial_tungstenite::{Client, Handle, Updates};
 use serde_json::json;
 use tokio::sync::watch;
@@ -28,6 +28,11 @@ pub(crate) struct Counts {
     pub(crate) messages: usize,
     pub(crate) problems: usize,
     pub(crate) stopped: bool,
+    pub(crate) suspended: bool,
+    /// What was heard of the other side, in order.
+    pub(crate) heard: Vec<String>,
+    /// How many gaps a history has closed.
+    pub(crate) gaps_closed: usize,
     /// The tokens that were to be used after each wait.
     pub(crate) retries: Vec<TokenUse>,
     /// When the session was lost last, and when it dialled since then.
@@ -68,13 +73,14 @@ impl<A: Portable> App<A> {
         scene: &'static str,
         screen: &Screen,
         sabotage: Option<Sabotage>,
+        hear: fn(&A::Message) -> Option<String>,
     ) -> Self {
         let (handle, updates) = client.spawn();
         let counts = Arc::default();
         let (tick, changes) = watch::channel(0);
         let watcher =
             Watcher { scene, screen: screen.clone(), counts: Arc::clone(&counts), tick, sabotage };
-        tokio::spawn(watcher.run(updates));
+        tokio::spawn(watcher.run(updates, hear));
         Self { handle, counts, changes }
     }
 
@@ -106,23 +112,30 @@ impl<A: Portable> App<A> {
 
     /// Sends a request and counts how it ended.
     pub(crate) async fn request(&self, message: A::Outgoing) {
-        let outcome = match self.handle.send(message).await {
-            Ok(receipt) => receipt.await,
-            Err(refused) => Err(refused),
-        };
-        let figures = &mut lock(&self.counts).figures;
-        match outcome {
-            Ok(delivery) if delivery.settled.tries > 0 => {
+        self.send(message).await.await;
+    }
+
+    /// Hands a message over; returns its end, which is counted when it has come.
+    pub(crate) async fn send(
+        &self,
+        message: A::Outgoing,
+    ) -> impl Future<Output = Option<Settled>> + Send + use<A> {
+        let receipt = self.handle.send(message).await;
+        let counts = Arc::clone(&self.counts);
+        async move {
+            let settled = receipt.ok()?.await.ok()?.settled;
+            // What never reached the wire the other side cannot have seen.
+            if settled.tries > 0 {
+                let figures = &mut lock(&counts).figures;
                 figures.sent += 1;
-                match delivery.settled.fate {
+                match settled.fate {
                     Fate::Acked => figures.answered += 1,
                     Fate::Rejected(_) | Fate::Expired | Fate::NotSent | Fate::Unknown => {
                         figures.failed += 1;
                     }
                 }
             }
-            // It never reached the wire, so the other side cannot have seen it.
-            Ok(_) | Err(_) => {}
+            Some(settled)
         }
     }
 }
@@ -137,11 +150,20 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn run<A: Portable>(self, mut updates: Updates<A>) {
+    async fn run<A: Portable>(
+        self,
+        mut updates: Updates<A>,
+        hear: fn(&A::Message) -> Option<String>,
+    ) {
         while let Some(item) = updates.next().await {
             match item {
                 Item::Notice(notice) => self.notice::<A>(notice),
-                Item::Message(_) => lock(&self.counts).messages += 1,
+                Item::Message(message) => {
+                    let counts = &mut *lock(&self.counts);
+                    counts.messages += 1;
+                    counts.heard.extend(hear(&message));
+                }
+                Item::Gap { closed } => lock(&self.counts).gaps_closed += usize::from(closed),
                 Item::Problem(problem) => {
                     lock(&self.counts).problems += 1;
                     let fields = json!({ "fault": problem.fault.as_str() });
@@ -158,7 +180,8 @@ impl Watcher {
         let counts = &mut *lock(&self.counts);
         match notice {
             Notice::Authorizing { reason, .. } => {
-                counts.renewing = reason == Reason::Expiring;
+                // What is asked for while the session lives is no new login.
+                counts.renewing = reason == Reason::Expiring && counts.online;
                 if !counts.renewing {
                     self.show(Tone::Calm, "asks for a token", json!({}));
                 }
@@ -198,6 +221,10 @@ impl Watcher {
                 let text = format!("waits {ms} ms for attempt {attempt} with {kind} ({why})");
                 let fields = json!({ "delay_ms": ms, "cause": cause_json::<A>(cause) });
                 self.show(Tone::Calm, &text, fields);
+            }
+            Notice::Suspended { .. } => {
+                counts.suspended = true;
+                self.show(Tone::Bad, "gives up until it is asked to connect", json!({}));
             }
             Notice::Stopped { .. } => {
                 counts.stopped = true;

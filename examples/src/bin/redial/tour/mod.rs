@@ -1,8 +1,11 @@
 //! `redial tour`: the main job on embedded simulators with injected faults.
 
 mod app;
+mod clients;
 mod figures;
+mod genesys;
 mod liveperson;
+mod measure;
 mod screen;
 
 use std::process::ExitCode;
@@ -25,9 +28,11 @@ pub(crate) async fn run(args: TourArgs) -> Result<ExitCode, Failure> {
     };
     stage.screen.title(stage.speed);
     let mut scenes = JoinSet::new();
-    match args.vendor {
-        None | Some(TourVendor::Liveperson) => liveperson::scenes(&stage, &mut scenes),
-        Some(TourVendor::Genesys) => {}
+    if matches!(args.vendor, None | Some(TourVendor::Liveperson)) {
+        liveperson::scenes(&stage, &mut scenes);
+    }
+    if matches!(args.vendor, None | Some(TourVendor::Genesys)) {
+        genesys::scenes(&stage, &mut scenes);
     }
     let mut reports = Vec::new();
     while let Some(report) = scenes.join_next().await {

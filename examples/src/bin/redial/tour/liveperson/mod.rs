@@ -10,8 +10,9 @@ use redial_core::TokenUse;
 use redial_testkit::servers::Refusal;
 use tokio::task::JoinSet;
 
-use self::scene::{CLOCK_MS, LATE_MS, Scene, list, near, start};
+use self::scene::{Scene, start};
 use super::figures::Promise;
+use super::measure::{CLOCK_MS, LATE_MS, list, near};
 use super::{Outcome, Stage};
 
 /// Starts every scene.

@@ -14,6 +14,7 @@ use crate::cli::Sabotage;
 use crate::output::Failure;
 use crate::tour::app::{App, Counts};
 use crate::tour::figures::{Figures, Promise, Report};
+use crate::tour::measure::{list, near};
 use crate::tour::screen::Tone;
 use crate::tour::{Outcome, Stage};
 
@@ -30,7 +31,7 @@ impl Scene {
         let sim = LivePersonSim::builder().tls(true).seed(stage.seed).start().await;
         let sim = sim.map_err(|error| format!("the simulator cannot start: {error}"))?;
         let client = client(&sim, stage)?;
-        let app = App::start(client, name, &stage.screen, stage.sabotage);
+        let app = App::start(client, name, &stage.screen, stage.sabotage, |_| None);
         app.handle.command(Command::SetAgentState(AgentState::online())).await;
         app.handle.command(Command::Subscribe(Subscription::routing_tasks())).await;
         if stage.sabotage == Some(Sabotage::NoResend) {
@@ -202,23 +203,5 @@ pub(super) fn start(
     });
 }
 
-pub(super) fn near(ms: u64, wanted: Duration) -> bool {
-    let (ms, wanted) = (u128::from(ms), wanted.as_millis());
-    ms + CLOCK_MS >= wanted && ms <= wanted + LATE_MS
-}
-
-/// Shows the first of many.
-pub(super) fn list<T: std::fmt::Debug>(all: &[T]) -> String {
-    let shown: Vec<String> = all.iter().take(LISTED).map(|item| format!("{item:?}")).collect();
-    let shown = shown.join(", ").replace('"', "").replace("Some(", "").replace(')', "");
-    if all.len() > LISTED { format!("{shown}, … {} in all", all.len()) } else { shown }
-}
-
-/// What two clocks of one machine may differ by.
-pub(super) const CLOCK_MS: u128 = 20;
-/// What a busy machine may add to a wait.
-pub(super) const LATE_MS: u128 = 750;
 /// How long a request on loopback may take to arrive.
 const SUBSCRIBED: Duration = Duration::from_secs(5);
-/// How many of a list are shown.
-const LISTED: usize = 6;
