@@ -15,7 +15,6 @@ use redial_auth_http::{HttpClient, TokenRequest, TokenSource};
 use redial_core::{
     Adapter, Cause, Cx, Effect, Fault, Input, Item, Notice, Session, Timestamp, TokenId,
 };
-use tokio::task::coop::has_budget_remaining;
 
 use self::alarm::Alarm;
 use self::observe::Observer;
@@ -148,8 +147,7 @@ impl<A: Adapter> Driver<A> {
 
     /// Lets a deadline fire, if whatever had arrived has been taken in.
     fn tick(&mut self, cx: Cx) -> bool {
-        // A runtime that wants its thread back says that sockets are empty when they are not.
-        if self.reading.is_behind() || !has_budget_remaining() {
+        if self.reading.is_behind() {
             return false;
         }
         if self.session.poll_timeout().is_none_or(|at| at > cx.now) {

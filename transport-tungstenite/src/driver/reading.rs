@@ -1,5 +1,7 @@
 //! Whether the application keeps up with the peer, and the driver with the socket.
 
+use std::time::{Duration, Instant};
+
 use redial_core::Frame;
 
 /// How far the socket has been read.
@@ -11,8 +13,8 @@ pub(super) struct Reading {
     catching_up: bool,
     /// What was read since the application had nothing waiting.
     bytes: usize,
-    /// How many rounds ended with more to read.
-    behind: u32,
+    /// Since when there has always been more to read.
+    behind: Option<Instant>,
 }
 
 impl Reading {
@@ -32,7 +34,7 @@ impl Reading {
     pub(super) fn stall(&mut self) -> bool {
         self.catching_up = true;
         // Deadlines do not wait for an application.
-        self.behind = 0;
+        self.behind = None;
         !std::mem::replace(&mut self.stalled, true)
     }
 
@@ -42,20 +44,20 @@ impl Reading {
         self.bytes = self.bytes.saturating_add(bytes.len());
     }
 
-    /// There is more to read than a round may read.
+    /// There is more to read than may be read now.
     pub(super) fn fall_behind(&mut self) {
-        self.behind = self.behind.saturating_add(1);
+        self.behind.get_or_insert_with(Instant::now);
     }
 
     /// Everything has been read; returns whether that ends a stall.
     pub(super) fn catch_up(&mut self) -> bool {
-        self.behind = 0;
+        self.behind = None;
         std::mem::take(&mut self.catching_up)
     }
 
     /// Another socket has nothing unread.
     pub(super) fn begin(&mut self) {
-        self.behind = 0;
+        self.behind = None;
         self.catching_up = self.stalled;
     }
 
@@ -66,8 +68,8 @@ impl Reading {
 
     /// Returns whether a deadline has to wait until more has been read. A peer that talks without
     /// end does not put it off for ever.
-    pub(super) const fn is_behind(&self) -> bool {
-        self.behind > 0 && self.behind < BEHIND_MAX
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind.is_some_and(|since| since.elapsed() < BEHIND_MAX)
     }
 }
 
@@ -75,5 +77,5 @@ impl Reading {
 const ITEMS_MAX: usize = 1024;
 /// How many bytes may be read while the application always has something waiting.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
-/// How many rounds in a row a deadline may be put off.
-const BEHIND_MAX: u32 = 1024;
+/// How long there may be more to read before deadlines wait no longer.
+const BEHIND_MAX: Duration = Duration::from_secs(1);

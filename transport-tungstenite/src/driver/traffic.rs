@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use redial_core::{Adapter, ConnId, Cx, Fault, Frame, Input, Problem, Transmit};
+use tokio::task::coop::has_budget_remaining;
 
 use super::Driver;
 use super::socket::{Read, Sent, Write};
@@ -32,6 +33,11 @@ impl<A: Adapter> Driver<A> {
             }
             let conn = live.conn;
             match live.poll_read(task) {
+                // A runtime that wants its thread back says so of sockets that are not empty.
+                Poll::Pending if !has_budget_remaining() => {
+                    self.reading.fall_behind();
+                    return busy;
+                }
                 Poll::Pending => {
                     if self.reading.catch_up() {
                         let cx = self.cx();

@@ -138,7 +138,7 @@ async fn of_a_server_that_reads_nothing() {
     }
     let begun = Instant::now();
     tokio::time::timeout(SOON, handle.shutdown()).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     let rest = rest(&mut updates).await;
     assert!(matches!(rest.last(), Some(Item::Notice(Notice::Stopped { .. }))), "{rest:?}");
     // What the host has not sent yet is still in its hands.
