@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use redial_auth_http::{HttpClient, TokenSource};
 use redial_core::{
-    Adapter, Bounds, Cx, Event, Frame, Input, Item, Load, Machine, MessageId, Refused, Secret,
-    Session, Snapshot, TokenUse,
+    Adapter, Bounds, Cx, Event, Frame, Input, Item, Load, Machine, MessageId, Refused, Room,
+    Secret, Session, Snapshot, TokenUse,
 };
 
 use crate::clock::{Clock, SystemClock};
@@ -127,6 +127,12 @@ impl<A: Adapter> Client<A> {
     #[must_use]
     pub fn adapter(&self) -> &A {
         self.driver.session.adapter()
+    }
+
+    /// Returns whether [`Client::send`] would accept this message.
+    #[must_use]
+    pub fn room(&self, message: &A::Outgoing) -> Room {
+        self.driver.session.room(message)
     }
 
     /// Returns how many messages wait and how many are on their way.

@@ -11,18 +11,24 @@ use tokio::sync::{mpsc, oneshot};
 /// Gives orders to a session that runs in a task of its own. Clones give orders to the same one.
 pub struct Handle<A: Adapter> {
     pub(crate) orders: mpsc::Sender<Order<A>>,
+    /// Messages that wait for room in the session; orders overtake them.
+    pub(crate) sends: mpsc::Sender<Sending<A>>,
 }
 
 impl<A: Adapter> Handle<A> {
-    /// Sends a message. Waits for room in the queue of orders only; the [`Receipt`] tells the
+    /// Sends a message, and waits for room where too much is waiting. The [`Receipt`] tells the
     /// message's fate.
+    ///
+    /// Messages keep the order in which they were sent. One that is sent with
+    /// [`Handle::try_send`] or [`Handle::request`] does not wait behind those that wait for room.
     ///
     /// # Errors
     ///
-    /// Hands the message back when the session has ended.
+    /// Hands the message back when the session has ended. The receipt does when the message is
+    /// larger than the session's bounds.
     pub async fn send(&self, message: A::Outgoing) -> Result<Receipt<A>, Refused<A::Outgoing>> {
-        match self.orders.reserve().await {
-            Ok(room) => Ok(Receipt::order(message, |order| room.send(order))),
+        match self.sends.reserve().await {
+            Ok(room) => Ok(Receipt::of(message, |sending| room.send(sending))),
             Err(_) => Err(Refused { why: Refusal::Stopped, message }),
         }
     }
@@ -31,10 +37,11 @@ impl<A: Adapter> Handle<A> {
     ///
     /// # Errors
     ///
-    /// Hands the message back when the queue of orders is full or the session has ended.
+    /// Hands the message back when the queue of orders is full or the session has ended; the
+    /// receipt does when too much is waiting.
     pub fn try_send(&self, message: A::Outgoing) -> Result<Receipt<A>, Refused<A::Outgoing>> {
         match self.orders.try_reserve() {
-            Ok(room) => Ok(Receipt::order(message, |order| room.send(order))),
+            Ok(room) => Ok(Receipt::of(message, |sending| room.send(Order::Send(sending)))),
             Err(mpsc::error::TrySendError::Full(())) => {
                 Err(Refused { why: Refusal::Full, message })
             }
@@ -103,7 +110,7 @@ impl<A: Adapter> Handle<A> {
 
 impl<A: Adapter> Clone for Handle<A> {
     fn clone(&self) -> Self {
-        Self { orders: self.orders.clone() }
+        Self { orders: self.orders.clone(), sends: self.sends.clone() }
     }
 }
 
@@ -148,9 +155,9 @@ pub struct Receipt<A: Adapter> {
 }
 
 impl<A: Adapter> Receipt<A> {
-    fn order(message: A::Outgoing, send: impl FnOnce(Order<A>)) -> Self {
+    fn of(message: A::Outgoing, send: impl FnOnce(Sending<A>)) -> Self {
         let (receipt, outcome) = oneshot::channel();
-        send(Order::Send { message, receipt });
+        send(Sending { message, receipt });
         Self { outcome }
     }
 }
@@ -215,7 +222,7 @@ impl<A: Adapter> std::error::Error for RequestError<A> {}
 
 /// What an application wants of its session.
 pub(crate) enum Order<A: Adapter> {
-    Send { message: A::Outgoing, receipt: Outcome<A> },
+    Send(Sending<A>),
     Command(A::Command),
     Connect,
     Recover,
@@ -223,6 +230,12 @@ pub(crate) enum Order<A: Adapter> {
     UpdateToken(Secret),
     NetworkChanged,
     Shutdown,
+}
+
+/// A message, and who waits for its end.
+pub(crate) struct Sending<A: Adapter> {
+    pub(crate) message: A::Outgoing,
+    pub(crate) receipt: Outcome<A>,
 }
 
 pub(crate) type Outcome<A> =

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use redial_core::{Adapter, Item, MessageId};
+use redial_core::{Adapter, Item, MessageId, Room};
 use tokio::sync::mpsc;
 
 use crate::client::Client;
-use crate::handle::{Delivery, Handle, Order, Outcome, Updates};
+use crate::handle::{Delivery, Handle, Order, Outcome, Sending, Updates};
 
 impl<A> Client<A>
 where
@@ -26,20 +26,23 @@ where
     #[must_use]
     pub fn spawn(self) -> (Handle<A>, Updates<A>) {
         let (orders, inbox) = mpsc::channel(ORDERS);
+        let (sends, messages) = mpsc::channel(ORDERS);
         let (outbox, updates) = mpsc::channel(UPDATES);
         let listening = outbox.clone();
         let task = Task {
             client: self,
             inbox,
             inbox_closed: false,
+            messages: Some(messages),
+            next: None,
             outbox: Some(outbox),
             silence: Box::pin(async move { listening.closed().await }),
-            room: None,
+            place: None,
             backlog: VecDeque::new(),
             receipts: BTreeMap::new(),
         };
         tokio::spawn(task.run());
-        (Handle { orders }, Updates { updates })
+        (Handle { orders, sends }, Updates { updates })
     }
 }
 
@@ -48,18 +51,22 @@ struct Task<A: Adapter> {
     client: Client<A>,
     inbox: mpsc::Receiver<Order<A>>,
     inbox_closed: bool,
+    /// Messages that may wait for room. None when no more can come.
+    messages: Option<mpsc::Receiver<Sending<A>>>,
+    /// The message that waits for room.
+    next: Option<Sending<A>>,
     /// None when the application has dropped its end.
     outbox: Option<mpsc::Sender<Item<A>>>,
     /// Ends when the application has dropped its end.
     silence: Pin<Box<dyn Future<Output = ()> + Send>>,
-    room: Option<Room<A>>,
+    place: Option<Place<A>>,
     /// What waits for the application to take it.
     backlog: VecDeque<Item<A>>,
     receipts: BTreeMap<MessageId, (Outcome<A>, Option<A::Reply>)>,
 }
 
 /// A place in the outbox that is waited for.
-type Room<A> = Pin<
+type Place<A> = Pin<
     Box<dyn Future<Output = Result<mpsc::OwnedPermit<Item<A>>, mpsc::error::SendError<()>>> + Send>,
 >;
 
@@ -74,7 +81,9 @@ where
         let mut ended = false;
         std::future::poll_fn(|task| {
             loop {
-                let mut busy = self.poll_orders(task);
+                // Before orders, so that an end that was asked for later does not overtake them.
+                let mut busy = self.poll_messages(task);
+                busy |= self.poll_orders(task);
                 if !ended {
                     self.client.set_backlog(self.backlog.len());
                     match self.client.poll_item(task) {
@@ -87,12 +96,16 @@ where
                             busy = true;
                             // Whoever waits for the end has it; orders that wait are answered.
                             self.inbox.close();
+                            if let Some(messages) = &mut self.messages {
+                                messages.close();
+                            }
                         }
                         Poll::Pending => {}
                     }
                 }
                 busy |= self.poll_outbox(task);
-                if ended && self.inbox_closed && self.backlog.is_empty() {
+                let told = self.inbox_closed && self.messages.is_none();
+                if ended && told && self.backlog.is_empty() {
                     return Poll::Ready(());
                 }
                 if !busy {
@@ -101,6 +114,40 @@ where
             }
         })
         .await;
+    }
+
+    /// Takes the messages that there is room for.
+    fn poll_messages(&mut self, task: &mut Context<'_>) -> bool {
+        let mut busy = false;
+        while let Some(messages) = &mut self.messages {
+            if self.next.is_none() {
+                match messages.poll_recv(task) {
+                    Poll::Pending => return busy,
+                    Poll::Ready(Some(sending)) => self.next = Some(sending),
+                    Poll::Ready(None) => self.messages = None,
+                }
+                busy = true;
+            }
+            let Some(sending) = self.next.take() else { continue };
+            if self.client.room(&sending.message) == Room::Later {
+                // A fate makes room, and comes by here.
+                self.next = Some(sending);
+                return busy;
+            }
+            self.send(sending);
+        }
+        busy
+    }
+
+    fn send(&mut self, Sending { message, receipt }: Sending<A>) {
+        match self.client.send(message) {
+            Ok(id) => {
+                self.receipts.insert(id, (receipt, None));
+            }
+            Err(refused) => {
+                let _ = receipt.send(Err(refused));
+            }
+        }
     }
 
     /// Takes orders, one at a time so that the socket gets its turn.
@@ -126,14 +173,7 @@ where
 
     fn obey(&mut self, order: Order<A>) {
         match order {
-            Order::Send { message, receipt } => match self.client.send(message) {
-                Ok(id) => {
-                    self.receipts.insert(id, (receipt, None));
-                }
-                Err(refused) => {
-                    let _ = receipt.send(Err(refused));
-                }
-            },
+            Order::Send(sending) => self.send(sending),
             Order::Command(command) => self.client.command(command),
             Order::Connect => self.client.connect(),
             Order::Recover => self.client.recover(),
@@ -185,11 +225,11 @@ where
             if self.backlog.is_empty() {
                 return busy;
             }
-            let room = self.room.get_or_insert_with(|| Box::pin(outbox.clone().reserve_owned()));
-            match room.as_mut().poll(task) {
+            let place = self.place.get_or_insert_with(|| Box::pin(outbox.clone().reserve_owned()));
+            match place.as_mut().poll(task) {
                 Poll::Pending => return busy,
                 Poll::Ready(Ok(permit)) => {
-                    self.room = None;
+                    self.place = None;
                     if let Some(item) = self.backlog.pop_front() {
                         permit.send(item);
                     }
@@ -207,7 +247,7 @@ where
     /// Nobody listens any more.
     fn mute(&mut self) {
         self.outbox = None;
-        self.room = None;
+        self.place = None;
         self.backlog.clear();
         if self.inbox_closed {
             self.client.shutdown();

@@ -146,6 +146,39 @@ async fn what_is_over_the_bound_comes_back() {
 }
 
 #[tokio::test]
+async fn a_message_waits_for_room_and_keeps_its_place() {
+    let sim = plain().await;
+    let bounds = redial_core::Bounds { messages: 1, ..redial_core::Bounds::default() };
+    let builder = client(&sim, adapter(&sim)).bounds(bounds);
+    let (handle, mut updates) = builder.build().unwrap().spawn();
+    let mut receipts = Vec::new();
+    for number in 0..20 {
+        let text = Request::publish_text("dialog", &number.to_string());
+        receipts.push(handle.send(text).await.unwrap());
+    }
+    online(&mut updates).await;
+    for receipt in receipts {
+        let delivery = tokio::time::timeout(SOON, receipt).await.unwrap().unwrap();
+        assert_eq!(delivery.settled.fate, Fate::Acked);
+    }
+    let sequences: Vec<u64> = sim.state().messages.iter().map(|seen| seen.sequence).collect();
+    assert_eq!(sequences, (1..=20).collect::<Vec<_>>(), "one after the other");
+}
+
+#[tokio::test]
+async fn the_end_does_not_wait_for_room() {
+    let sim = plain().await;
+    sim.refuse(redial_testkit::servers::Refusal::hang("csds")).await;
+    let bounds = redial_core::Bounds { messages: 1, ..redial_core::Bounds::default() };
+    let (handle, _updates) = client(&sim, adapter(&sim)).bounds(bounds).build().unwrap().spawn();
+    let accepted = handle.send(Request::get_clock()).await.unwrap();
+    let waiting = handle.send(Request::get_clock()).await.unwrap();
+    tokio::time::timeout(SOON, handle.shutdown()).await.unwrap();
+    assert_eq!(accepted.await.unwrap().settled.fate, Fate::NotSent);
+    assert_eq!(waiting.await.unwrap_err().why, NotTaken::Stopped);
+}
+
+#[tokio::test]
 async fn subscriptions_are_made_again_on_each_connection() {
     let sim = plain().await;
     let (handle, mut updates) = client(&sim, adapter(&sim)).build().unwrap().spawn();
