@@ -37,13 +37,34 @@
 //!   seconds and nothing that it says is heard.
 //! - The clock goes on while the host sleeps (Linux, Android), and never steps.
 //! - A `Retry-After` that one session of an account is given holds all sessions that share the
-//!   [`Connector`].
+//!   [`Connector`], also in the middle of what they do: no exchange and no dial begins before that
+//!   time. An exchange that is held back for longer than it may take fails as if unanswered, and
+//!   is made anew when the time has come.
+//! - Deadlines wait until what has arrived is read: for as long as the application does not take
+//!   its items, and for a second at most where a peer talks without end.
+//!
+//! The example `polled` of this crate is a session in the application's own `select!`.
 //!
 //! # Tracing
 //!
 //! Notices are events with the target `redial`: `INFO` for what changes whether the session can be
 //! used, `DEBUG` for the rest. They hold numbers only. Dials and HTTP exchanges are spans; see
 //! [`Connector`] and [`redial_auth_http`].
+//!
+//! # Metrics
+//!
+//! The feature `metrics`, off by default, counts through the facade of that name. There are no
+//! labels.
+//!
+//! | name | kind | what |
+//! | --- | --- | --- |
+//! | `redial.dials` | counter | connections that were begun |
+//! | `redial.connects` | counter | times that a session came online |
+//! | `redial.reconnects` | counter | those among them that were not a session's first |
+//! | `redial.token_fetches` | counter | logins and renewals that were begun |
+//! | `redial.problems` | counter | [`Problem`](redial_core::Problem)s |
+//! | `redial.messages.received`, `redial.messages.sent` | counter | text and binary frames |
+//! | `redial.offline.seconds` | histogram | from each loss to the next time online |
 #![forbid(unsafe_code)]
 
 mod client;
