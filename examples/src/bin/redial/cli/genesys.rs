@@ -39,7 +39,7 @@ pub(crate) struct GenesysArgs {
     /// The service's socket, as a whole: wss://webmessaging.mypurecloud.com/v1 (web-messaging).
     #[arg(long, value_name = "WSURL")]
     pub(crate) url: Option<String>,
-    /// The service's API, such as https://api.mypurecloud.com (web-messaging).
+    /// The service's API, with its scheme (web-messaging).
     #[arg(long, value_name = "URL")]
     pub(crate) api: Option<String>,
     /// The deployment (web-messaging).
