@@ -9,6 +9,7 @@
 //! There is one rule: **poll it all the time**. A client does nothing while nobody polls it, so
 //! every branch of the loop is short, and what takes longer runs in a task of its own. Where that
 //! cannot be promised, `Client::spawn` is the better choice.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::error::Error;
 use std::time::Duration;
