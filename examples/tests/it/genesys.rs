@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Running, Sim, Tool, scratch, timeless};
+use crate::support::{PATIENCE, Running, Sim, Tool, scratch, timeless};
 
 #[test]
 fn a_session_begins_with_these_lines() {
@@ -178,11 +178,9 @@ fn five_attempts_then_it_waits_to_be_asked() {
 
 #[test]
 fn an_interrupt_gives_each_message_its_fate() {
-    let mut sim = serve(&[]);
+    let sim = serve(&[]);
     let mut client = online(guest(&sim, 1));
-    sim.control(json!({ "do": "lose_acks", "n": 1 }));
-    send(&mut client, "m1");
-    sim.expect_request("message");
+    lose_one(&sim, &mut client);
     sim.control(json!({ "do": "cut" }));
     client.expect("retry_scheduled");
     send(&mut client, "m2");
@@ -209,14 +207,33 @@ fn an_interrupt_gives_each_message_its_fate() {
 }
 
 #[test]
-fn another_process_goes_on_with_the_messages_of_one_that_was_killed() {
-    let mut sim = serve(&["--dedupe", "off"]);
+fn a_process_that_is_killed_between_write_and_acknowledgment_leaves_the_message_to_the_next() {
+    let sim = serve(&["--dedupe", "off"]);
     let state = scratch("state.json");
-    let tool = |sim: &Sim| guest(sim, 10).arg("--state").arg(&state);
-    let mut client = online(tool(&sim));
-    sim.control(json!({ "do": "lose_acks", "n": 1 }));
-    send(&mut client, "m1");
-    let seen = sim.expect_request("message");
+    let mut client = online(guest(&sim, 10).arg("--state").arg(&state));
+    lose_one(&sim, &mut client);
+    client.cmd("snapshot");
+    client.expect("snapshot");
+    client.signal("KILL");
+    assert!(client.status().code().is_none());
+    assert_eq!(crate::state::mode(&state), 0o600);
+
+    let mut client = guest(&sim, 10).arg("--state").arg(&state).start();
+    assert_eq!(client.expect("online")["continuity"], "resumed", "the same guest");
+    assert_eq!(timeless(&client.expect("fate")), twice("m1"));
+    let state = sim.state();
+    assert_eq!((&state["logins"], &state["duplicates"]), (&json!(1), &json!(1)));
+    assert_eq!(state["messages"][0]["id"], state["messages"][1]["id"], "the same id on the wire");
+    assert_eq!(state["messages"][1]["duplicate"], true);
+    client.shut_down();
+}
+
+#[test]
+fn another_process_sends_what_waited_in_one_that_was_killed() {
+    let sim = serve(&["--dedupe", "off"]);
+    let state = scratch("state.json");
+    let mut client = online(guest(&sim, 10).arg("--state").arg(&state));
+    lose_one(&sim, &mut client);
     sim.control(json!({ "do": "refuse", "step": "upgrade", "times": 99 }));
     sim.control(json!({ "do": "cut" }));
     client.expect("retry_scheduled");
@@ -225,30 +242,30 @@ fn another_process_goes_on_with_the_messages_of_one_that_was_killed() {
     client.expect("snapshot");
     client.signal("KILL");
     assert!(client.status().code().is_none());
-    assert_eq!(crate::state::mode(&state), 0o600);
 
     sim.control(json!({ "do": "refuse", "step": "upgrade", "times": 0 }));
-    let mut client = tool(&sim).start();
-    let online = client.expect("online");
-    assert_eq!(online["continuity"], "resumed", "the same guest");
-    let first = timeless(&client.expect("fate"));
-    assert_eq!(
-        first,
-        json!({ "kind": "fate", "id": "m1", "fate": "acked", "via": "rest", "tries": 2,
-                "duplicate": true })
-    );
-    let second = timeless(&client.expect("fate"));
-    assert_eq!(
-        second,
-        json!({ "kind": "fate", "id": "m2", "fate": "acked", "via": "socket", "tries": 1 })
-    );
+    let mut client = guest(&sim, 10).arg("--state").arg(&state).start();
+    assert_eq!(timeless(&client.expect("fate")), twice("m1"));
+    let acked = json!({ "kind": "fate", "id": "m2", "fate": "acked", "via": "socket", "tries": 1 });
+    assert_eq!(timeless(&client.expect("fate")), acked);
     let state = sim.state();
-    assert_eq!((&state["logins"], &state["duplicates"]), (&json!(1), &json!(1)));
     let ids: Vec<&Value> =
         state["messages"].as_array().unwrap().iter().map(|message| &message["id"]).collect();
-    assert_eq!(ids[0], &seen["json"]["messageId"]);
-    assert_eq!(ids[0], ids[1], "the same id on the wire");
-    assert_ne!(ids[1], ids[2]);
+    assert_eq!(ids.len(), 3);
+    assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
+    client.shut_down();
+}
+
+#[test]
+fn what_rest_answers_is_a_response() {
+    let sim = serve(&[]);
+    let mut client = online(guest(&sim, 10));
+    cut_at(&sim, "before_ack");
+    client.say(&json!({ "request": { "text": "Hello" }, "id": "q1" }));
+    let response = client.expect("response");
+    assert_eq!((&response["id"], &response["status"]), (&json!("q1"), &json!(200)));
+    assert_eq!(response["via"], "https");
+    assert_eq!(client.expect("fate")["id"], "q1");
     client.shut_down();
 }
 
@@ -271,10 +288,9 @@ fn a_session_that_begins_anew_uses_no_id_again() {
 fn an_expired_guest_is_replaced_and_the_messages_go_along() {
     let sim = serve(&["--expires-in", "2"]);
     let mut client = online(guest(&sim, 10));
-    let first = client.expect("message");
-    sim.control(json!({ "do": "lose_acks", "n": 1 }));
-    send(&mut client, "m1");
     let opened = Instant::now();
+    let first = client.expect("message");
+    lose_one(&sim, &mut client);
     std::thread::sleep(Duration::from_millis(2_050).saturating_sub(opened.elapsed()));
     sim.control(json!({ "do": "cut" }));
     let again = client.expect("authorizing");
@@ -340,6 +356,21 @@ pub(crate) fn online(tool: Tool) -> Running {
 /// Sends a text that is its own name.
 pub(crate) fn send(client: &mut Running, id: &str) {
     client.say(&json!({ "send": { "text": id }, "id": id }));
+}
+
+/// Sends a message whose acknowledgment is kept back, and waits until the simulator has it.
+fn lose_one(sim: &Sim, client: &mut Running) {
+    sim.control(json!({ "do": "lose_acks", "n": 1 }));
+    send(client, "m1");
+    let deadline = Instant::now() + PATIENCE;
+    while sim.state()["lost_acks"] != 1 {
+        assert!(Instant::now() < deadline, "the message does not arrive");
+    }
+}
+
+/// The fate of a message that was sent again and may be there twice.
+fn twice(id: &str) -> Value {
+    json!({ "kind": "fate", "id": id, "fate": "acked", "via": "rest", "tries": 2, "duplicate": true })
 }
 
 /// Cuts the socket of the next message.
