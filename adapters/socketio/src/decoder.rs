@@ -157,8 +157,9 @@ impl Decoder {
         Ok(Inbound::Packet(Packet { namespace: head.namespace, content }))
     }
 
+    /// Some older servers send back the query with which a namespace was asked for.
     const fn query_follows(&self, kind: Kind) -> bool {
-        matches!((self.generation, kind), (Generation::Eio3, Kind::Connect))
+        matches!((self.generation, kind), (Generation::Eio3, Kind::Connect | Kind::Refused))
     }
 }
 

@@ -74,6 +74,21 @@ fn a_refused_namespace_may_be_asked_for_again() {
 }
 
 #[test]
+fn an_answer_may_repeat_the_query() {
+    let mut world = World::joined(Eio3);
+    let chat = namespace("chat");
+    let join = || Join::new().query(Query::new("token=T").expect("a query"));
+    world.connection.join(&chat, join()).expect("a join");
+    // As socketioxide does, for which the query is a part of the name.
+    world.text(r#"44/chat?token=T,{"message":"Invalid namespace"}"#);
+    let Signal::Refused { namespace, refusal } = world.signal() else { panic!("a refusal") };
+    assert!(namespace == chat && refusal.is_unknown_namespace());
+    world.connection.join(&chat, join()).expect("a join");
+    world.text("40/chat?token=T,");
+    assert!(world.connection.is_joined(&chat));
+}
+
+#[test]
 fn who_leaves_before_the_answer_leaves_after_it() {
     let mut world = World::joined(Eio4);
     let a = namespace("a");
