@@ -257,6 +257,36 @@ fn another_process_sends_what_waited_in_one_that_was_killed() {
 }
 
 #[test]
+fn what_waits_too_long_expires() {
+    let sim = serve(&[]);
+    // 300 s become one and a half.
+    let mut client = online(guest(&sim, 200));
+    sim.control(json!({ "do": "refuse", "step": "upgrade", "times": 99 }));
+    sim.control(json!({ "do": "cut" }));
+    client.expect("suspended");
+    send(&mut client, "m1");
+    let fate = timeless(&client.expect("fate"));
+    let expired = json!({ "kind": "fate", "id": "m1", "fate": "expired", "via": null, "tries": 0 });
+    assert_eq!(fate, expired);
+    client.shut_down();
+}
+
+#[test]
+fn what_the_server_refuses_is_rejected_and_the_rest_goes_on() {
+    let sim = serve(&[]);
+    let mut client = online(guest(&sim, 10));
+    cut_at(&sim, "before_ack");
+    sim.control(json!({ "do": "refuse", "step": "rest", "status": 400 }));
+    send(&mut client, "m1");
+    send(&mut client, "m2");
+    let rejected = client.expect("fate");
+    assert_eq!((&rejected["id"], &rejected["fate"]), (&json!("m1"), &json!("rejected")));
+    assert_eq!((&rejected["code"], &rejected["via"]), (&json!(400), &json!("rest")));
+    assert_eq!(client.expect("fate")["fate"], "acked");
+    client.shut_down();
+}
+
+#[test]
 fn what_rest_answers_is_a_response() {
     let sim = serve(&[]);
     let mut client = online(guest(&sim, 10));

@@ -1,6 +1,6 @@
 //! What can be typed after `connect genesys`, and what is never printed.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::genesys::{cut_at, guest, online, send, serve};
 use crate::genesys_web::web;
@@ -107,8 +107,15 @@ fn no_secret_is_printed() {
     client.expect("online");
     client.shut_down();
     checked(&client, "the client");
-    for file in [record, state] {
+    let saved: Value = serde_json::from_str(&std::fs::read_to_string(&state).unwrap()).unwrap();
+    let guest = saved["snapshot"]["cursor"]["guest"]["token"].as_str().unwrap().to_owned();
+    for file in [&record, &state] {
         nowhere(&std::fs::read_to_string(file).unwrap(), "a file");
+    }
+    // The guest's token stands in the state, and nowhere else.
+    let record = std::fs::read_to_string(record).unwrap();
+    for text in [client.stdout(), client.stderr(), record, sim.process.stdout()] {
+        assert!(!text.contains(&guest));
     }
     // The simulator prints what is said, and so does whoever is asked for messages: no tokens.
     let Sim { mut process, .. } = sim;
