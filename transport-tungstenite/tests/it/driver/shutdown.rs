@@ -1,12 +1,14 @@
 //! Shutting down, in every phase.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redial_core::{Cause, Fate, Item, Notice, StopReason};
 use redial_liveperson::Request;
 use redial_testkit::servers::Refusal;
 use redial_testkit::servers::liveperson::LivePersonSim;
-use redial_tungstenite::{Handle, Updates};
+use redial_tungstenite::{Direction, Handle, Updates};
+use tokio::sync::Notify;
 
 use super::support::{
     Out, SOON, adapter, client, closes, notice, offline, online, plain, rest, seen,
@@ -128,7 +130,14 @@ async fn of_a_server_that_never_answers_the_close_frame() {
 async fn of_a_server_that_reads_nothing() {
     let builder = LivePersonSim::builder().with(|options| options.recv_buffer = Some(4096));
     let sim = builder.start().await.unwrap();
-    let (handle, mut updates) = session(&sim);
+    let written = Arc::new(Notify::new());
+    let tell = Arc::clone(&written);
+    let builder = client(&sim, adapter(&sim)).tap(move |way, _| {
+        if way == Direction::Sent {
+            tell.notify_one();
+        }
+    });
+    let (handle, mut updates) = builder.build().unwrap().spawn();
     online(&mut updates).await;
     sim.stall(true).await;
     let text = "x".repeat(60_000);
@@ -136,6 +145,7 @@ async fn of_a_server_that_reads_nothing() {
     for _ in 0..60 {
         receipts.push(handle.send(Request::publish_text("d", &text)).await.unwrap());
     }
+    tokio::time::timeout(SOON, written.notified()).await.unwrap();
     let begun = Instant::now();
     tokio::time::timeout(SOON, handle.shutdown()).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
