@@ -216,7 +216,8 @@ impl<A: Adapter> Driver<A> {
             }
             DialStep::Failed(error) => {
                 self.dial = None;
-                tracing::debug!(target: "redial", conn = conn.get(), %error, "dial failed");
+                let why = tasks::root(&error);
+                tracing::warn!(target: "redial", conn = conn.get(), %error, why, "dial failed");
                 let (cause, retry_after) = (error.cause(), error.retry_after());
                 let cx = self.cx();
                 if let Some(problem) = error.problem() {

@@ -48,7 +48,8 @@
 //! # Tracing
 //!
 //! Notices are events with the target `redial`: `INFO` for what changes whether the session can be
-//! used, `DEBUG` for the rest. They hold numbers only. Dials and HTTP exchanges are spans; see
+//! used, `DEBUG` for the rest. They hold numbers only. A dial or an exchange that has no answer is a
+//! `WARN` that says what it comes down to. Dials and HTTP exchanges are spans; see
 //! [`Connector`] and [`redial_auth_http`].
 //!
 //! # Metrics

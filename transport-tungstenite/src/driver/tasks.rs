@@ -85,7 +85,8 @@ impl Exchanges {
         let client = Arc::clone(&self.client);
         let exchange = async move {
             client.perform(request).await.map_err(|error| {
-                tracing::debug!(target: "redial", http = id.get(), %error, "exchange failed");
+                let why = root(&error);
+                tracing::warn!(target: "redial", http = id.get(), %error, why, "exchange failed");
                 NoAnswer::from(error)
             })
         };
@@ -131,4 +132,15 @@ impl Fetch {
 /// Says to the session that its token source has none.
 pub(super) fn unavailable<A: Adapter>(error: &TokenSourceError) -> Input<A> {
     Input::TokenUnavailable { cause: Cause::Network, retry_after: error.retry_after() }
+}
+
+/// Says what an error comes down to: a certificate that is not trusted, a name that is not known.
+///
+/// Errors of this library and the sources that they keep hold no secret.
+pub(super) fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
 }
