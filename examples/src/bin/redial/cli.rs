@@ -14,7 +14,7 @@ pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch}
 
 /// Keeps a vendor's WebSocket session alive, and shows it.
 #[derive(Parser)]
-#[command(name = "redial", version, about, max_term_width = 100)]
+#[command(name = "redial", version, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -98,7 +98,7 @@ fn network(common: &CommonArgs) -> Result<(ReqwestClient, Connector), Failure> {
     let fail = |text: String| Failure::new(text);
     let mut tls = TlsBuilder::new();
     if let Some(path) = &common.ca {
-        tls = tls.root_file(path).map_err(|error| fail(error.to_string()))?;
+        tls = tls.root_file(path).map_err(|error| fail(format!("{}: {error}", path.display())))?;
     }
     let tls = tls.build().map_err(|error| fail(error.to_string()))?;
     let mut http = ReqwestClient::builder().tls(tls.clone());
