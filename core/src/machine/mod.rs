@@ -98,7 +98,7 @@ impl Machine {
             Event::Opened { conn } => self.handle_opened(turn, conn),
             Event::Announced { conn, terms } => self.handle_announced(turn, conn, terms),
             Event::Ready { conn, continuity } => self.handle_ready(turn, conn, continuity),
-            Event::Ack { conn, evidence } => self.handle_ack(turn, conn, evidence),
+            Event::Ack { conn, evidence } => self.handle_ack(conn, evidence),
             Event::Refused { conn, code, retry_after } => {
                 self.handle_refused(turn, conn, code, retry_after);
             }

@@ -46,8 +46,7 @@ impl Machine {
         self.plan_renewal(turn.policy);
     }
 
-    pub(super) fn handle_ack(&mut self, turn: &mut Turn<'_>, conn: ConnId, evidence: Evidence) {
-        let _ = turn;
+    pub(super) fn handle_ack(&mut self, conn: ConnId, evidence: Evidence) {
         if conn != self.conn {
             return;
         }
