@@ -135,16 +135,15 @@ impl DialError {
     /// be dialled, or that the peer is no WebSocket server.
     #[must_use]
     pub const fn problem(&self) -> Option<Problem> {
-        let (fault, text) = match self.failure {
-            Failure::Caller(text) => (Fault::Caller, text),
-            Failure::Vendor(text) => (Fault::Vendor, text),
+        let text = match self.failure {
+            Failure::Caller(text) | Failure::Vendor(text) => text,
             Failure::ProxyStatus(PROXY_AUTHENTICATION_REQUIRED) => {
-                (Fault::Caller, "the proxy wants other credentials")
+                "the proxy wants other credentials"
             }
-            Failure::ProxyStatus(_) => (Fault::Network, "the proxy refused"),
+            Failure::ProxyStatus(_) => "the proxy refused",
             Failure::Status { .. } | Failure::Timeout | Failure::Network { .. } => return None,
         };
-        Some(Problem { fault, text })
+        Some(Problem { fault: self.fault(), text })
     }
 
     /// Returns how far the dial had come.
