@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::files::Files;
-use super::{Answer, Kinds, Vendor, fault_name};
+use super::{Answer, Kinds, Vendor};
 use crate::output::Failure;
 
 /// A session's console.
@@ -52,7 +52,7 @@ impl Console {
                 self.error("caller", text);
             }
             Item::Gap { closed } => self.kinds.gap::<A>(closed),
-            Item::Problem(problem) => self.error(fault_name(problem.fault), problem.text),
+            Item::Problem(problem) => self.error(problem.fault.as_str(), problem.text),
             Item::PeerReason { conn, text } => self.kinds.peer_reason(conn, text),
         }
     }

@@ -27,11 +27,6 @@ use signals::Signals;
 
 pub(crate) use kinds::{Kinds, cause_json, cause_text};
 
-/// Returns the name of a fault.
-fn fault_name(fault: redial_core::Fault) -> &'static str {
-    fault.as_str()
-}
-
 /// Holds a session until it ends or is asked to.
 pub(crate) async fn run(args: ConnectArgs, typed: Typed) -> Result<ExitCode, Failure> {
     match args.vendor {
