@@ -171,6 +171,13 @@ impl<A: Adapter> Io<'_, A> {
         }
     }
 
+    /// Sends a binary frame on the socket that is open now. Without one nothing is sent.
+    pub fn binary(&mut self, bytes: Bytes) {
+        if self.open {
+            self.queue.frames.push_back(Frame::Binary(bytes));
+        }
+    }
+
     /// Sends a ping on the socket that is open now.
     pub fn ping(&mut self) {
         if self.open {
