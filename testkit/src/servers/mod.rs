@@ -21,4 +21,5 @@ mod valve;
 mod wire;
 
 pub use fault::{Command, Direction, Refusal, Refused, STEPS, Silence};
+pub use sim::Sim;
 pub use wire::WireLog;
