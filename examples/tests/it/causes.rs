@@ -84,6 +84,8 @@ fn a_refused_exchange_gives_its_step_and_status() {
         let retry = client.expect("retry_scheduled");
         assert_eq!(retry["cause"], json!({ "http": { "step": step, "status": status } }));
         assert_eq!(retry["token"], "regenerate");
+        let told = retry["text"].as_str().is_some_and(|text| text.contains("credentials"));
+        assert_eq!(told, status == 401, "{retry}");
         client.expect("online");
         client.shut_down();
     }

@@ -37,14 +37,14 @@ fn wrong_usage_gives_2() {
 }
 
 #[test]
-fn what_cannot_be_used_gives_1() {
+fn what_no_run_could_use_gives_2() {
     for args in [
         ["--org", "127.0.0.1:9", "--oauth-token", "short"],
         ["--org", "not a host", "--oauth-token", "only-for-tests"],
         ["--org", "127.0.0.1:9", "--api-key", ""],
     ] {
         let (code, _, stderr) = Tool::new(["connect", "genesys"]).args(args).finish();
-        assert_eq!(code, Some(1), "{args:?}: {stderr}");
+        assert_eq!(code, Some(2), "{args:?}: {stderr}");
         assert!(stderr.starts_with("redial: "), "{args:?}: {stderr}");
     }
 }

@@ -5,6 +5,7 @@ mod genesys;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -315,6 +316,20 @@ pub(crate) struct CheckArgs {
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Ends the process with status 2, what is wrong with what was typed, and how a vendor's
+/// `connect` is used.
+pub(crate) fn usage(vendor: &str, text: &str) -> ! {
+    let mut command = Cli::command();
+    command.build();
+    let known = command
+        .find_subcommand_mut("connect")
+        .and_then(|connect| connect.find_subcommand_mut(vendor));
+    match known {
+        Some(vendor) => vendor.error(ErrorKind::MissingRequiredArgument, text).exit(),
+        None => command.error(ErrorKind::MissingRequiredArgument, text).exit(),
+    }
 }
 
 /// Prints a shell's completions.

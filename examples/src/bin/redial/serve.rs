@@ -69,9 +69,9 @@ fn apply(
 ) -> Result<(), Failure> {
     for pair in pairs {
         let (key, value) =
-            pair.split_once('=').ok_or_else(|| Failure::new("--set takes KEY=VALUE"))?;
+            pair.split_once('=').ok_or_else(|| Failure::usage("--set takes KEY=VALUE"))?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
-        set(key, &value).map_err(Failure::new)?;
+        set(key, &value).map_err(Failure::usage)?;
     }
     Ok(())
 }

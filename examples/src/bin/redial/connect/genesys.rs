@@ -5,15 +5,13 @@ mod web;
 
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
-use clap::error::ErrorKind;
 use redial_core::{Path, Secret, Span};
 use redial_genesys::{GuestChat, WebMessaging};
 use serde_json::Value;
 
 use super::setup::Tokens;
 use super::{drive, setup};
-use crate::cli::{Cli, GenesysArgs, Profile, Resend, Typed};
+use crate::cli::{self, GenesysArgs, Profile, Resend, Typed};
 use crate::output::Failure;
 
 /// Holds a Genesys session.
@@ -50,7 +48,7 @@ fn guest_chat(args: GenesysArgs, typed: &Typed) -> Result<GuestChat, Failure> {
     if let Some(seconds) = args.health_timeout {
         builder = builder.health_timeout(Span::from_secs(seconds));
     }
-    builder.build().map_err(|error| Failure::new(error.to_string()))
+    builder.build().map_err(|error| Failure::usage(error.to_string()))
 }
 
 /// Finds out which credentials are meant. What was typed counts more than what the environment
@@ -103,7 +101,7 @@ fn web_messaging(args: GenesysArgs, typed: &Typed) -> Result<WebMessaging, Failu
     if let Some(origin) = args.origin {
         builder = builder.origin(origin);
     }
-    builder.build().map_err(|error| Failure::new(error.to_string()))
+    builder.build().map_err(|error| Failure::usage(error.to_string()))
 }
 
 /// Splits a URL into whether it goes without TLS, and its host and port.
@@ -125,7 +123,7 @@ fn refuse_others(typed: &Typed, others: &[&str], profile: &str) {
 }
 
 fn usage(text: &str) -> ! {
-    Cli::command().error(ErrorKind::MissingRequiredArgument, text).exit()
+    cli::usage("genesys", text)
 }
 
 /// Reads `{"text":..}`, and `attributes` where there are some.

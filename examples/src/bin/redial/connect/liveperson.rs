@@ -1,10 +1,9 @@
 //! `redial connect liveperson`.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
-use clap::error::ErrorKind;
-use redial_core::{Cause, Continuity, Notice, Secret};
+use redial_core::{Adapter as _, Cause, Continuity, Notice, Secret};
 use redial_liveperson::{
     Body, Command, Credentials, LivePerson, Message, POLICY, POLICY_BACKOFF, Request, Response,
     Subscription,
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::setup::Tokens;
 use super::{Answer, Vendor, drive, setup};
-use crate::cli::{BackoffKind, Cli, LivePersonArgs, Typed};
+use crate::cli::{self, BackoffKind, LivePersonArgs, Typed};
 use crate::output::Failure;
 
 /// Holds a LivePerson session.
@@ -56,7 +55,7 @@ fn adapter(args: LivePersonArgs, credentials: Credentials) -> Result<LivePerson,
         builder = builder.service(service);
     }
     let builder = builder.speed(setup::speed(&args.common));
-    builder.build().map_err(|error| Failure::new(error.to_string()))
+    builder.build().map_err(|error| Failure::usage(error.to_string()))
 }
 
 /// Finds out which kind of credentials is meant. What was typed counts more than what the
@@ -135,7 +134,7 @@ fn application(args: &LivePersonArgs) -> Credentials {
 }
 
 fn usage(text: &str) -> ! {
-    Cli::command().error(ErrorKind::MissingRequiredArgument, text).exit()
+    cli::usage("liveperson", text)
 }
 
 impl Vendor for LivePerson {
@@ -227,10 +226,23 @@ impl Vendor for LivePerson {
                     json!({ "name": "error", "code": code }),
                     json!({ "name": "closed", "code": ABNORMAL }),
                 ],
-                Cause::Http { status, .. } => vec![json!({ "name": "error", "code": status })],
+                Cause::Http { step, status } => vec![json!({
+                    "name": "error", "code": status, "step": LivePerson::step_name(step),
+                })],
                 _ => Vec::new(),
             },
             _ => Vec::new(),
+        }
+    }
+
+    fn explain(notice: &Notice) -> Option<Cow<'static, str>> {
+        match *notice {
+            Notice::RetryScheduled { cause: Cause::Http { step, status: 401 | 403 }, .. }
+                if LivePerson::step_name(step) == "login" =>
+            {
+                Some("LivePerson refuses these credentials, and the policy asks again".into())
+            }
+            _ => None,
         }
     }
 }

@@ -107,8 +107,10 @@ fn network(common: &CommonArgs) -> Result<(ReqwestClient, Connector), Failure> {
         http = http.proxy(proxy.clone());
         connector = connector.proxy(proxy.clone());
     }
-    let http = http.build().map_err(|error| fail(error.to_string()))?;
-    let connector = connector.build().map_err(|error| fail(error.to_string()))?;
+    // Everything but the proxy is ours.
+    let wrong = if common.proxy.is_some() { Failure::usage } else { Failure::new };
+    let http = http.build().map_err(|error| wrong(error.to_string()))?;
+    let connector = connector.build().map_err(|error| wrong(error.to_string()))?;
     Ok((http, connector))
 }
 
