@@ -101,18 +101,21 @@ impl Backoff {
     }
 
     /// Returns the wait before `attempt` (the first is 1), never below `floor`.
+    ///
+    /// The floor narrows the range that chance draws from; it does not gather what lies below it
+    /// into one instant. Where all of the range lies below the floor, the wait is the floor.
     #[must_use]
     pub const fn wait(&self, attempt: u16, entropy: u64, floor: Span) -> Span {
         let base = self.growth.base(attempt) as u64;
-        let jittered = match self.jitter {
-            Jitter::None => base,
-            Jitter::Additive(most) => base + draw(entropy, most.as_millis() as u64),
-            Jitter::Full => {
-                let floor = floor.as_millis() as u64;
-                if base <= floor { base } else { floor + draw(entropy, base - floor) }
-            }
-            Jitter::Equal => base / 2 + draw(entropy, base - base / 2),
+        let floor = floor.as_millis() as u64;
+        let (least, most) = match self.jitter {
+            Jitter::None => (base, base),
+            Jitter::Additive(most) => (base, base + most.as_millis() as u64),
+            Jitter::Full => (0, base),
+            Jitter::Equal => (base / 2, base),
         };
+        let least = if least < floor { floor } else { least };
+        let jittered = if most <= least { least } else { least + draw(entropy, most - least) };
         let clipped = match self.clip {
             Clip::ThenJitter => jittered,
             Clip::AfterJitter => {
@@ -120,7 +123,6 @@ impl Backoff {
                 if jittered > cap { cap } else { jittered }
             }
         };
-        let floor = floor.as_millis() as u64;
         Span::saturating_from_millis(if clipped < floor { floor } else { clipped })
     }
 

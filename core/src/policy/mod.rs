@@ -132,14 +132,14 @@ impl Default for Timeouts {
 }
 
 impl PolicySpec {
-    /// Retries for ever with the same token, from 1 s doubled up to 30 s with equal jitter, and
-    /// probes every 30 s.
+    /// Retries for ever with the same token, from 2 s doubled up to 30 s with equal jitter, and
+    /// probes every 30 s. The first wait is twice the floor, so that chance has room there too.
     pub const DEFAULT: Self = Self {
         rules: Rules::new(&[]),
         otherwise: Verdict::Retry(Recovery::KEEP),
         backoff: Backoff {
             growth: Growth::Exponential {
-                first: Span::from_secs(1),
+                first: Span::from_secs(2),
                 percent: 200,
                 cap: Span::from_secs(30),
             },

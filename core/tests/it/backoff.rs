@@ -86,6 +86,20 @@ fn no_wait_is_shorter_than_the_floor() {
 }
 
 #[test]
+fn the_floor_narrows_what_chance_draws_from_and_gathers_nobody() {
+    for (jitter, whole, most) in [
+        (Jitter::Additive(Span::from_millis(1_000)), 500, 1_500),
+        (Jitter::Full, 2_000, 2_000),
+        (Jitter::Equal, 1_500, 1_500),
+    ] {
+        let backoff = Backoff { jitter, ..plain(Growth::Fixed(Span::from_millis(whole))) };
+        assert_eq!(millis(&backoff, 1, 0), 1_000, "{jitter:?}");
+        assert_eq!(millis(&backoff, 1, u64::MAX / 2), u32::midpoint(1_000, most), "{jitter:?}");
+        assert_eq!(millis(&backoff, 1, u64::MAX), most, "{jitter:?}");
+    }
+}
+
+#[test]
 fn clipping_first_keeps_clients_apart_at_the_cap_and_clipping_last_does_not() {
     let growth = exponential(1_000, 200, 4_000);
     let jitter = Jitter::Additive(Span::from_secs(2));
