@@ -4,6 +4,7 @@ mod explorer;
 mod faults;
 mod faulty;
 mod histories;
+mod jitter;
 mod policies;
 mod world;
 
