@@ -16,6 +16,8 @@ pub mod liveperson;
 pub mod ringcentral;
 mod sim;
 mod socket;
+#[allow(dead_code, unused_imports, reason = "the simulators that stand on it follow")]
+mod socketio;
 mod tls;
 mod valve;
 mod wire;
