@@ -152,10 +152,15 @@ impl Machine {
         };
         match kind {
             // Refused for the first time: one regeneration at once, unless the server said when.
+            // Silence is no refusal, so after a timeout that is shorter than it the floor holds.
             RenewalKind::Renew if regenerate => {
                 let kind = RenewalKind::Regenerate(Reason::Rejected);
-                if self.not_before > self.now {
-                    self.replan(self.not_before, kind);
+                let at = match cause {
+                    Cause::Timeout(_) => self.not_before.max(self.pace),
+                    _ => self.not_before,
+                };
+                if at > self.now {
+                    self.replan(at, kind);
                 } else {
                     self.run_renewal(turn, kind);
                 }

@@ -106,6 +106,23 @@ fn a_side_call_that_finds_the_token_dead_renews_it_once_without_a_cut() {
 }
 
 #[test]
+fn a_renewal_that_times_out_within_the_floor_waits_for_the_floor() {
+    let policy = liveperson_with(|spec| {
+        spec.keepalive = redial_core::Keepalive::Off;
+        spec.token.renew = Renew::Every(secs(300));
+        spec.timeouts.token = Some(secs(2));
+        spec.floor = secs(5);
+        spec.otherwise = redial_core::Verdict::Retry(redial_core::Recovery::REGENERATE);
+    });
+    let mut rig = Rig::online(&policy);
+    assert_eq!(rig.tick(300_000), [Action::RenewToken { token: token(2) }]);
+    let cause = Cause::Timeout(redial_core::Wait::Token);
+    assert_eq!(rig.tick(302_000), [Action::Notify(Notice::TokenFailed { token: token(2), cause })]);
+    assert_eq!(rig.timeout(), Some(305_000));
+    assert_eq!(rig.tick(305_000), [regenerate(3, Reason::Rejected)]);
+}
+
+#[test]
 fn a_connection_lost_during_a_regeneration_does_not_go_on_with_the_dead_token() {
     let mut rig = Rig::online(&LIVEPERSON);
     rig.event(5_000, Event::TokenRejected { token: token(1) });
