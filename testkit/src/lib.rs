@@ -2,6 +2,12 @@
 
 pub mod explorer;
 pub mod jitter;
+mod model;
+pub mod scenario;
 #[cfg(feature = "servers")]
 pub mod servers;
+mod watch;
 pub mod world;
+
+pub use model::Model;
+pub use watch::{Breach, Watched};

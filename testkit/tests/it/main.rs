@@ -6,6 +6,7 @@ mod faulty;
 mod histories;
 mod jitter;
 mod policies;
+mod scenario;
 mod world;
 
 #[cfg(feature = "servers")]

@@ -1,0 +1,121 @@
+//! Decisions read from bytes.
+
+use redial_core::Span;
+
+/// Reads decisions from bytes. It never fails: past the end every byte is 0, and 0 is always the
+/// calm choice.
+///
+/// A property test, a fuzzer and a seed all end here, so what one of them finds the others can
+/// repeat.
+///
+/// ```
+/// use redial_testkit::scenario::Source;
+/// let mut source = Source::new(&[7, 1]);
+/// assert_eq!((source.byte(), source.below(3), source.byte()), (7, 1, 0));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Source<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Source<'a> {
+    /// Reads from these bytes.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// Returns whether only zeros follow.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Reads a byte.
+    pub fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.bytes.split_first() else { return 0 };
+        self.bytes = rest;
+        *first
+    }
+
+    /// Reads a number below `bound`, 0 where that is 0.
+    pub fn below(&mut self, bound: u8) -> u8 {
+        self.byte().checked_rem(bound).unwrap_or(0)
+    }
+
+    /// Says yes once in `times`, and never past the end.
+    pub fn once_in(&mut self, times: u8) -> bool {
+        let byte = self.byte();
+        byte != 0 && byte.is_multiple_of(times.max(1))
+    }
+
+    /// Takes one of several, the first past the end.
+    ///
+    /// # Panics
+    ///
+    /// Where there are none.
+    pub fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+        let most = u8::try_from(all.len()).unwrap_or(u8::MAX);
+        all[usize::from(self.below(most))]
+    }
+
+    /// Reads a number of 16 bits.
+    pub fn number(&mut self) -> u16 {
+        u16::from_be_bytes([self.byte(), self.byte()])
+    }
+
+    /// Reads something to draw jitter from: any two bytes reach all of the range.
+    pub fn entropy(&mut self) -> u64 {
+        u64::from(self.number()) * (u64::MAX / u64::from(u16::MAX))
+    }
+
+    /// Reads a span from `first` to `last` milliseconds, both included.
+    pub fn span(&mut self, first: u32, last: u32) -> Span {
+        let width = u64::from(last.saturating_sub(first));
+        let offset = u64::from(self.number()) * width / u64::from(u16::MAX);
+        Span::saturating_from_millis(u64::from(first) + offset)
+    }
+}
+
+/// Makes as many bytes as wanted from a seed, always the same.
+#[must_use]
+pub fn bytes_of(seed: u64, len: usize) -> Vec<u8> {
+    let mut random = Random::new(seed);
+    (0..len).map(|_| (random.next() >> 56) as u8).collect()
+}
+
+/// A generator of numbers that is the same everywhere (SplitMix64).
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// Begins with a seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Returns the next number.
+    pub const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Returns a number below `bound`, 0 where that is 0.
+    pub const fn below(&mut self, bound: u64) -> u64 {
+        ((self.next() as u128 * bound as u128) >> 64) as u64
+    }
+
+    /// Returns a number from `first` to `last`, both included.
+    pub const fn between(&mut self, first: u64, last: u64) -> u64 {
+        first + self.below(last.saturating_sub(first).saturating_add(1))
+    }
+
+    /// Says yes in so many of a thousand cases.
+    pub const fn permille(&mut self, share: u64) -> bool {
+        self.below(1_000) < share
+    }
+}

@@ -1,0 +1,55 @@
+//! Strategies for property tests.
+//!
+//! Each is the generator over bytes of its own, so a failure shrinks by shorter and smaller bytes,
+//! and what proptest finds a fuzzer can repeat.
+//!
+//! ```
+//! use proptest::prelude::*;
+//! use redial_testkit::scenario::{History, strategy};
+//!
+//! proptest!(|(history in strategy::histories())| {
+//!     prop_assert!(history.play().is_ok());
+//! });
+//! # const POLICY: redial_core::Policy = redial_core::Policy::new(redial_core::PolicySpec::DEFAULT);
+//! // The same with a policy of one's own.
+//! proptest!(|(bytes in strategy::bytes())| {
+//!     prop_assert!(History::under(&POLICY, &bytes).play().is_ok());
+//! });
+//! ```
+
+use proptest::prelude::{Strategy, any};
+use redial_core::{Event, Policy, Span};
+
+use super::{History, Schedule, Source, event, policy};
+
+/// Bytes for a history of usual length.
+pub fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let usual = History::USUAL_BYTES;
+    proptest::collection::vec(any::<u8>(), usual / 2..usual * 2)
+}
+
+/// Any event. Connections and token requests have the names 0 to 3.
+pub fn events() -> impl Strategy<Value = Event> {
+    few_bytes().prop_map(|bytes| event(&mut Source::new(&bytes)))
+}
+
+/// Policies without contradictions.
+pub fn policies() -> impl Strategy<Value = Policy> {
+    proptest::collection::vec(any::<u8>(), 0..120)
+        .prop_map(|bytes| policy(&mut Source::new(&bytes)))
+}
+
+/// Fault schedules: faults that follow each other within twice `mean` and last up to `longest`.
+pub fn schedules(mean: Span, longest: Span) -> impl Strategy<Value = Schedule> {
+    proptest::collection::vec(any::<u8>(), 0..200)
+        .prop_map(move |bytes| Schedule::decode(&bytes, mean, longest))
+}
+
+/// Whole histories, each with a policy of its own.
+pub fn histories() -> impl Strategy<Value = History> {
+    bytes().prop_map(|bytes| History::decode(&bytes))
+}
+
+fn few_bytes() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..24)
+}
