@@ -1,0 +1,86 @@
+//! The rules of Evolution API's namespaces.
+
+use redial_core::{
+    Backoff, Clip, Growth, Jitter, Keepalive, Policy, PolicySpec, Recovery, Renew, Reset, Resume,
+    Rule, Rules, Span, Timeouts, TokenPolicy, Verdict,
+};
+
+/// The rules of Evolution API's namespaces.
+///
+/// "Observed" is what version 2.3.6 did on 21 November 2026, on socket.io 4.8.1.
+///
+/// ```
+/// use redial_core::{Cause, Recovery, Verdict};
+/// use redial_evolution::v2::{POLICY, Refusal};
+///
+/// assert_eq!(POLICY.verdict(Cause::Handshake(400)), Verdict::Retry(Recovery::REGENERATE));
+/// assert_eq!(POLICY.verdict(Cause::Refused(Refusal::KeyRefused as u16)), Verdict::Suspend);
+/// ```
+pub const POLICY: Policy = Policy::new(PolicySpec {
+    rules: Rules::new(&[
+        // Observed: a WebSocket with a wrong key, or with none, is a 400. The key is asked for
+        // again where there is a source of keys.
+        Rule::handshake(400, REGENERATE),
+        // Observed: with polling a wrong key is a 403; and chosen: proxies that look at keys.
+        Rule::handshake(401, REGENERATE),
+        Rule::handshake(403, REGENERATE),
+        // There is no source, so only the application can help. The official client goes on and
+        // is refused each time.
+        Rule::refused(Refusal::KeyRefused as u16, Verdict::Suspend),
+        // What the application gave is no key: it is asked again.
+        Rule::refused(Refusal::KeyMalformed as u16, REGENERATE),
+    ]),
+    // Observed: the end of a server, a missed heartbeat and a connection without a namespace all
+    // look alike (1005).
+    otherwise: Verdict::Retry(Recovery::KEEP),
+    backoff: Backoff {
+        // The official client's defaults: 1 s, growing to 5 s, for ever.
+        growth: Growth::Exponential {
+            first: Span::from_secs(1),
+            percent: 200,
+            cap: Span::from_secs(5),
+        },
+        // The official client takes any wait from half to one and a half; this stays below.
+        jitter: Jitter::Equal,
+        clip: Clip::ThenJitter,
+        attempts: None,
+        reset: Reset::Online,
+    },
+    // Observed: the server pings every 25 s and waits 20 s. Its open packet says so each time.
+    keepalive: Keepalive::Listen { within: Span::from_secs(45) },
+    token: TokenPolicy {
+        // Observed: a key opens any number of connections, and is looked at when they begin.
+        single_use: false,
+        renew: Renew::Never,
+        rejections: None,
+    },
+    // Observed: what is sent while nobody is connected is gone.
+    resume: Resume::Never,
+    timeouts: Timeouts::DEFAULT,
+    floor: Span::from_secs(1),
+    retry_after_max: Span::from_secs(24 * 3600),
+});
+
+/// The wait before a namespace that is not there is asked for again. Chosen: the pace at which the
+/// official client reconnects in the end.
+pub const REJOIN: Span = Span::from_secs(5);
+
+/// The adapter's own numbers of [`Cause::Refused`](redial_core::Cause::Refused).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Refusal {
+    /// The server refuses the key, and there is no source of another.
+    KeyRefused = 1,
+    /// What the application offered is no key.
+    KeyMalformed = 2,
+    /// The server refused the namespace for another reason than that it is not there.
+    Namespace = 3,
+    /// The server has removed us from the namespace: `41`.
+    Removed = 4,
+    /// The server has said that this is the end: an Engine.IO `1`.
+    Closed = 5,
+    /// The server broke the protocol.
+    Protocol = 6,
+}
+
+const REGENERATE: Verdict = Verdict::Retry(Recovery::REGENERATE);
