@@ -14,7 +14,7 @@ use redial_core::{
 
 use crate::clock::{Clock, SystemClock};
 use crate::connector::Connector;
-use crate::driver::{Direction, Driver, Tap};
+use crate::driver::{Direction, Driver, Tap, WriteAhead};
 use crate::error::ClientError;
 
 /// Makes a session and begins to connect it.
@@ -62,6 +62,7 @@ impl<A: Adapter> Client<A> {
             saved: None,
             record: false,
             tap: None,
+            write_ahead: None,
         }
     }
 
@@ -193,6 +194,7 @@ pub struct ClientBuilder<A: Adapter> {
     saved: Option<Snapshot<A>>,
     record: bool,
     tap: Option<Tap>,
+    write_ahead: Option<WriteAhead<A>>,
 }
 
 impl<A: Adapter> ClientBuilder<A> {
@@ -253,6 +255,19 @@ impl<A: Adapter> ClientBuilder<A> {
         self
     }
 
+    /// Hands a snapshot to `store` whenever what it keeps has changed: before a message is written
+    /// or goes over HTTP, and soon after one is accepted or settled. A process that is killed
+    /// goes on from the last one with [`ClientBuilder::restore`], and no message is lost or taken
+    /// for unwritten.
+    ///
+    /// The session waits while `store` works, and each call has a copy of every message that is
+    /// not settled. A snapshot may hold secrets and holds what people say: whoever stores it
+    /// protects it.
+    pub fn write_ahead(mut self, store: impl FnMut(Snapshot<A>) + Send + 'static) -> Self {
+        self.write_ahead = Some(Box::new(store));
+        self
+    }
+
     /// Makes the client and begins to connect.
     ///
     /// # Errors
@@ -290,6 +305,7 @@ impl<A: Adapter> ClientBuilder<A> {
         }
         let mut driver = Driver::new(session, connector, http, self.token_source, clock, seed);
         driver.tap = self.tap;
+        driver.write_ahead = self.write_ahead;
         driver.handle(Input::Connect);
         Ok(Client { driver, done: false })
     }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use redial_auth_http::{HttpClient, TokenRequest, TokenSource};
 use redial_core::{
-    Adapter, Cause, Cx, Effect, Fault, Input, Item, Notice, Session, Timestamp, TokenId,
+    Adapter, Cause, Cx, Effect, Fault, Input, Item, Notice, Session, Snapshot, Timestamp, TokenId,
 };
 
 use self::alarm::Alarm;
@@ -33,6 +33,7 @@ pub(crate) struct Driver<A: Adapter> {
     /// Items that have left the session and wait elsewhere for the application.
     pub(crate) backlog: usize,
     pub(crate) tap: Option<Tap>,
+    pub(crate) write_ahead: Option<WriteAhead<A>>,
     clock: Arc<dyn Clock>,
     token_source: Option<Arc<dyn TokenSource>>,
     entropy: Entropy,
@@ -67,6 +68,7 @@ impl<A: Adapter> Driver<A> {
             connector,
             backlog: 0,
             tap: None,
+            write_ahead: None,
             clock,
             token_source,
             entropy: Entropy::new(seed),
@@ -140,6 +142,7 @@ impl<A: Adapter> Driver<A> {
         self.publish(cx);
         busy |= self.perform_effects(cx);
         busy |= self.poll_write(task);
+        self.save();
         self.observer.look(cx.now, &self.session);
         // A message that goes over HTTP leaves the ledger as an effect.
         busy | self.session.has_effects()
@@ -233,6 +236,7 @@ impl<A: Adapter> Driver<A> {
         let mut busy = false;
         while let Some(effect) = self.next_effect(cx.now) {
             busy = true;
+            self.save();
             match effect {
                 Effect::Dial { conn, handshake } => {
                     self.dial = Some(Dial::new(conn, &self.connector, handshake));
@@ -256,6 +260,15 @@ impl<A: Adapter> Driver<A> {
             }
         }
         busy
+    }
+
+    /// Hands out a snapshot where one is wanted and the last one is out of date.
+    fn save(&mut self) {
+        if let Some(write_ahead) = &mut self.write_ahead
+            && self.session.take_unsaved()
+        {
+            write_ahead(self.session.snapshot());
+        }
     }
 
     /// Takes the next effect that may be performed; what asks a server for something may not
@@ -348,6 +361,9 @@ impl<A: Adapter> Driver<A> {
         Poll::Pending
     }
 }
+
+/// Whoever stores snapshots.
+pub(crate) type WriteAhead<A> = Box<dyn FnMut(Snapshot<A>) + Send>;
 
 /// Random bits for jitter (SplitMix64); nothing secret comes from here.
 ///

@@ -58,6 +58,8 @@ pub struct Session<A: Adapter> {
     /// A message whose exchange has just ended without an answer.
     unanswered: Option<MessageId>,
     nonce: u128,
+    /// What a snapshot keeps has changed since somebody asked.
+    unsaved: bool,
     problems: u64,
     log: Option<VecDeque<(Cx, Event)>>,
 }
@@ -100,6 +102,7 @@ impl<A: Adapter> Session<A> {
                 }
             }
             Input::Command(command) => {
+                self.unsaved = true;
                 self.call(cx, Scope::Session, |adapter, io| adapter.handle_command(command, io));
             }
             Input::Dialing { conn } => self.feed(cx, Event::Dialing { conn }),
@@ -145,7 +148,10 @@ impl<A: Adapter> Session<A> {
     /// Returns the next thing for the application. Call it only while the application can take
     /// more, and hand the session no more frames while much is waiting here.
     pub fn poll_item(&mut self) -> Option<Item<A>> {
-        self.items.pop_front()
+        let item = self.items.pop_front();
+        // A fate that was taken is not told again.
+        self.unsaved |= matches!(item, Some(Item::Fate(_)));
+        item
     }
 
     /// Returns the instant at which [`Input::Tick`] is due. It speaks about time only: a driver
@@ -243,6 +249,7 @@ impl<A: Adapter> Session<A> {
             over_http: None,
             unanswered: None,
             nonce,
+            unsaved: false,
             problems: 0,
             log: None,
         }
@@ -337,6 +344,7 @@ impl<A: Adapter> Session<A> {
             if http {
                 self.abort_where(|scope| scope == Scope::Message(id));
             }
+            self.unsaved = true;
             self.items.push_back(Item::Fate(settled));
         }
     }

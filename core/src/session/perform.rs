@@ -307,6 +307,7 @@ impl<A: Adapter> Session<A> {
     }
 
     fn notify(&mut self, notice: Notice) {
+        self.unsaved = true;
         self.items.push_back(Item::Notice(notice));
     }
 }

@@ -59,6 +59,14 @@ impl<A: Adapter> Session<A> {
         Snapshot { machine: self.machine, ledger, cursor: self.adapter.cursor(), nonce: self.nonce }
     }
 
+    /// Returns whether a snapshot would hold something that the one before this call did not: a
+    /// message that was accepted, written or settled, a command, or the outcome of what a notice
+    /// tells. Whoever keeps a snapshot in store for a crash asks after [`Session::poll_transmit`]
+    /// and before the frame is written, and before an effect is performed.
+    pub fn take_unsaved(&mut self) -> bool {
+        core::mem::take(&mut self.unsaved)
+    }
+
     /// Goes on from a snapshot. What was on its way counts as cut, and keeps its id when it is
     /// written again. A session that had ended, or was ending, tells so again.
     #[must_use]

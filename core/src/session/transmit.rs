@@ -19,7 +19,9 @@ impl<A: Adapter> Session<A> {
         message: A::Outgoing,
     ) -> Result<MessageId, Refused<A::Outgoing>> {
         let (class, weight) = (self.adapter.class(&message), self.adapter.weight(&message));
-        self.ledger.accept(cx.now, class, weight, message)
+        let accepted = self.ledger.accept(cx.now, class, weight, message);
+        self.unsaved |= accepted.is_ok();
+        accepted
     }
 
     /// Returns whether [`Session::send`] would accept this message. `Later` changes when an
@@ -74,6 +76,7 @@ impl<A: Adapter> Session<A> {
                 self.queue.signals.retain(|signal| !signal.is_exchange_of(id));
                 self.over_http = Some(id);
             } else {
+                self.unsaved = true;
                 self.ledger.sent(cx.now, id, path);
             }
             self.drain(cx);

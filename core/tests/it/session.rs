@@ -514,3 +514,28 @@ fn evidence_that_has_arrived_counts_before_a_deadline() {
     it.pump();
     assert_eq!(it.take(), ["reply 1 done", "fate 1 Acked"]);
 }
+
+#[test]
+fn what_a_snapshot_would_miss_is_told_once() {
+    let mut it = Loop::online();
+    assert!(it.session.take_unsaved());
+    assert!(!it.session.take_unsaved());
+    it.quietly(Input::Tick);
+    assert!(!it.session.take_unsaved(), "nothing has happened");
+    let cx = it.cx();
+    it.session.send(cx, RESENT).expect("room");
+    assert!(it.session.take_unsaved(), "accepted");
+    let mut probe = || {
+        let written = it.session.poll_transmit(cx).is_some();
+        (written, it.session.take_unsaved())
+    };
+    assert_eq!(probe(), (true, true), "written");
+    assert_eq!(probe(), (false, false));
+    it.quietly(it.frame_of("ack 1"));
+    assert!(it.session.take_unsaved(), "settled");
+    it.pump();
+    assert!(it.session.take_unsaved(), "its fate was taken");
+    let frame = it.frame_of("text");
+    it.quietly(frame);
+    assert!(!it.session.take_unsaved(), "what the adapter answers is made anew each time");
+}

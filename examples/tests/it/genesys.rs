@@ -257,6 +257,34 @@ fn another_process_sends_what_waited_in_one_that_was_killed() {
 }
 
 #[test]
+fn what_was_accepted_outlives_a_process_that_is_killed_unasked() {
+    let sim = serve(&["--dedupe", "off"]);
+    let state = scratch("state.json");
+    let mut client = online(guest(&sim, 10).arg("--state").arg(&state));
+    cut_at(&sim, "before_ack");
+    sim.control(json!({ "do": "refuse", "step": "upgrade", "times": 99 }));
+    send(&mut client, "m1");
+    client.expect("retry_scheduled");
+    send(&mut client, "m2");
+    let saved = || std::fs::read_to_string(&state).unwrap().contains("\"m2\"");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !saved() {
+        assert!(Instant::now() < deadline, "{}", client.story());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    client.signal("KILL");
+    assert!(client.status().code().is_none());
+
+    sim.control(json!({ "do": "refuse", "step": "upgrade", "times": 0 }));
+    let mut client = guest(&sim, 10).arg("--state").arg(&state).start();
+    assert_eq!(timeless(&client.expect("fate")), twice("m1"), "it had been written");
+    let second = client.expect("fate");
+    assert_eq!((&second["id"], &second["tries"]), (&json!("m2"), &json!(1)));
+    assert_eq!(sim.state()["messages"].as_array().unwrap().len(), 3);
+    client.shut_down();
+}
+
+#[test]
 fn what_waits_too_long_expires() {
     let sim = serve(&[]);
     // 300 s become one and a half.

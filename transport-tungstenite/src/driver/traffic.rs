@@ -124,6 +124,7 @@ impl<A: Adapter> Driver<A> {
             let cx = self.cx();
             let Some(transmit) = self.session.poll_transmit(cx) else { break };
             busy = true;
+            self.save();
             if let Transmit::Frame(frame) = &transmit {
                 self.watch(Direction::Sent, frame);
             }

@@ -1,9 +1,10 @@
 //! Handles, receipts and updates.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use redial_core::{Fate, Item, Refusal as NotTaken};
-use redial_liveperson::{AgentState, Command, Request, Subscription};
+use redial_core::{Fate, Item, Refusal as NotTaken, Snapshot};
+use redial_liveperson::{AgentState, Command, LivePerson, Request, Subscription};
 use redial_tungstenite::{Direction, RequestError};
 
 use super::support::{SOON, adapter, client, closes, offline, online, plain, rest, seen};
@@ -216,4 +217,41 @@ async fn a_tap_sees_every_frame() {
     assert_eq!(sent.len(), 1, "{seen:?}");
     assert!(sent[0].1.contains("GetUserProfile"));
     assert!(seen.iter().any(|(way, text)| *way == Direction::Received && text.contains("resp")));
+}
+
+#[tokio::test]
+async fn a_snapshot_is_stored_before_the_message_in_it_is_written() {
+    let sim = plain().await;
+    sim.set("answer_delay_ms", 60_000).await.unwrap();
+    let stored = Arc::new(Mutex::new(None));
+    let (store, look) = (Arc::clone(&stored), Arc::clone(&stored));
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&written);
+    let builder = client(&sim, adapter(&sim))
+        .write_ahead(move |snapshot| *store.lock().unwrap() = Some(snapshot))
+        .tap(move |direction, frame| {
+            if direction == Direction::Sent && format!("{frame:?}").starts_with("Text") {
+                let stored = look.lock().unwrap();
+                let load = stored.as_ref().map(|saved: &Snapshot<LivePerson>| saved.ledger.load());
+                note.lock().unwrap().push(load);
+            }
+        });
+    let (handle, mut updates) = builder.build().unwrap().spawn();
+    online(&mut updates).await;
+    let _receipt = handle.send(Request::get_user_profile("me")).await.unwrap();
+    seen(&sim, |state| state.requests_of("GetUserProfile").count() == 1).await;
+    let loads = written.lock().unwrap().clone();
+    let last = loads.last().unwrap().unwrap();
+    assert_eq!((last.queued, last.in_flight), (0, 1), "{loads:?}");
+    // What was stored serves another process, which takes the message for one that was written.
+    let saved = stored.lock().unwrap().clone().unwrap();
+    drop((handle, updates));
+    let mut next = client(&sim, adapter(&sim)).restore(saved).build().unwrap();
+    let settled = loop {
+        match tokio::time::timeout(SOON, next.next()).await.unwrap().unwrap() {
+            Item::Fate(settled) => break settled,
+            _ => continue,
+        }
+    };
+    assert_eq!((settled.fate, settled.tries), (Fate::Unknown, 1));
 }

@@ -1,6 +1,5 @@
 //! What stdin says, and what items say to stdout.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redial_core::{Fate, Item, Load, MessageId, Path, Refusal, Secret, Settled, TokenUse};
@@ -8,15 +7,14 @@ use redial_tungstenite::Client;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::files::Files;
+use super::store::Store;
 use super::{Answer, Kinds, Vendor};
 use crate::output::Failure;
 
 /// A session's console.
 pub(crate) struct Console {
     kinds: Kinds,
-    /// The names that the user gave to messages, and whether their answers are wanted.
-    names: Names,
+    store: Store,
     /// What was printed last.
     load: Load,
     printed: Option<Instant>,
@@ -26,13 +24,8 @@ pub(crate) struct Console {
 
 impl Console {
     /// Makes a console that knows the names of messages of an earlier process.
-    pub(crate) fn new(kinds: Kinds, names: Names) -> Self {
-        Self { kinds, names, load: Load::default(), printed: None, look_at: None }
-    }
-
-    /// Returns the names of the messages that have no fate yet.
-    pub(crate) fn names(&self) -> &Names {
-        &self.names
+    pub(crate) fn new(kinds: Kinds, store: Store) -> Self {
+        Self { kinds, store, load: Load::default(), printed: None, look_at: None }
     }
 
     /// Prints an item.
@@ -61,14 +54,13 @@ impl Console {
     pub(crate) fn line<A: Vendor>(
         &mut self,
         client: &mut Client<A>,
-        files: &mut Files,
         line: &str,
     ) -> Result<(), Failure> {
         if line.trim().is_empty() {
             return Ok(());
         }
         let obeyed = match serde_json::from_str(line) {
-            Ok(Value::Object(order)) => self.obey(client, files, order),
+            Ok(Value::Object(order)) => self.obey(client, order),
             Ok(_) => Err("a line is a JSON object".into()),
             Err(_) => Err("a line is a JSON object: this is no JSON".into()),
         };
@@ -117,7 +109,6 @@ impl Console {
     fn obey<A: Vendor>(
         &mut self,
         client: &mut Client<A>,
-        files: &mut Files,
         mut order: Map<String, Value>,
     ) -> Result<Result<(), Failure>, String> {
         for (key, wants_answer) in [("send", false), ("request", true)] {
@@ -138,7 +129,7 @@ impl Console {
                 Some(Value::String(token)) => client.update_token(Secret::new(token.as_str())),
                 _ => return Err("\"token\" is a string".into()),
             },
-            "snapshot" => return self.snapshot(client, files).map(Ok),
+            "snapshot" => return self.snapshot(client).map(Ok),
             "subscribe" => subscribe(client, order.remove("filters"))?,
             "revoke" => return Err("revoke: not with this vendor".into()),
             name => match A::command(name, &order) {
@@ -149,8 +140,8 @@ impl Console {
         Ok(Ok(()))
     }
 
-    fn snapshot<A: Vendor>(&mut self, client: &Client<A>, files: &mut Files) -> Result<(), String> {
-        match files.save(client, &self.names) {
+    fn snapshot<A: Vendor>(&mut self, client: &Client<A>) -> Result<(), String> {
+        match self.store.save(&client.snapshot()) {
             Ok(true) => {
                 self.kinds.lines.line("snapshot", json!({ "saved": true }));
                 Ok(())
@@ -171,7 +162,7 @@ impl Console {
         match client.send(message) {
             Ok(id) => {
                 let name = name.unwrap_or_else(|| id.get().to_string().into());
-                self.names.insert(id, (name, wants_answer));
+                self.store.names().insert(id, (name, wants_answer));
                 Ok(())
             }
             Err(refused) => Err(match refused.why {
@@ -182,7 +173,7 @@ impl Console {
     }
 
     fn reply<A: Vendor>(&mut self, id: MessageId, reply: &A::Reply) {
-        if let Some((name, true)) = self.names.get(&id) {
+        if let Some((name, true)) = self.store.names().get(&id) {
             let Answer { status, body, via } = A::reply(reply);
             let fields = json!({ "id": name, "status": status, "body": body, "via": via });
             self.kinds.lines.line("response", fields);
@@ -190,7 +181,7 @@ impl Console {
     }
 
     fn fate(&mut self, settled: Settled) {
-        let name = self.names.remove(&settled.id);
+        let name = self.store.names().remove(&settled.id);
         let name = name.map_or_else(|| settled.id.get().into(), |(name, _)| name);
         let via = settled.path.map(|path| match path {
             Path::Socket => "socket",
@@ -217,9 +208,6 @@ impl Console {
         self.kinds.lines.line("error", json!({ "fault": fault, "text": text }));
     }
 }
-
-/// What the user calls messages, and whether their answers are wanted.
-pub(crate) type Names = BTreeMap<MessageId, (Value, bool)>;
 
 /// Subscribes to all filters, or to none where one of them is not understood.
 fn subscribe<A: Vendor>(client: &mut Client<A>, filters: Option<Value>) -> Result<(), String> {

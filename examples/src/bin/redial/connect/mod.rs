@@ -9,6 +9,7 @@ mod kinds;
 mod liveperson;
 pub(crate) mod setup;
 pub(crate) mod signals;
+mod store;
 
 use std::borrow::Cow;
 use std::process::ExitCode;
@@ -20,10 +21,11 @@ use serde::de::DeserializeOwned;
 
 use crate::cli::{CommonArgs, ConnectArgs, ConnectVendor, Typed};
 use crate::output::{self, Failure, Lines};
-use control::{Console, Names};
+use control::Console;
 use files::Files;
 use input::{Input, Line};
 use signals::Signals;
+use store::Store;
 
 pub(crate) use kinds::{Kinds, cause_json, cause_text};
 
@@ -80,12 +82,12 @@ pub(crate) struct Answer {
 
 /// Drives a client from stdin and signals, and prints what it says.
 pub(crate) async fn drive<A: Vendor>(
-    (mut client, names): (Client<A>, Names),
+    (mut client, store): (Client<A>, Store),
     common: &CommonArgs,
 ) -> Result<ExitCode, Failure> {
     let mut signals = Signals::new()?;
     let mut files = Files::open(common)?;
-    let mut console = Console::new(Kinds::new(Lines::new(common.json)), names);
+    let mut console = Console::new(Kinds::new(Lines::new(common.json)), store.clone());
     let mut stdin = Input::new();
     let mut interrupted = false;
     let mut stopped = None;
@@ -111,17 +113,20 @@ pub(crate) async fn drive<A: Vendor>(
             }
             line = stdin.next() => {
                 match line {
-                    Line::Text(line) => console.line(&mut client, &mut files, &line)?,
+                    Line::Text(line) => console.line(&mut client, &line)?,
                     Line::Bad(text) => console.misunderstood(text),
                 }
                 files.record(&mut client)?;
             }
             () = console.outbox_due() => busy = false,
         }
+        if let Some(failure) = store.take_failure() {
+            return Err(failure);
+        }
         console.outbox(client.load(), busy);
     }
     files.record(&mut client)?;
-    files.save(&client, console.names())?;
+    store.save(&client.snapshot())?;
     Ok(match stopped {
         Some((StopReason::Requested, _)) | None => ExitCode::SUCCESS,
         Some((StopReason::Policy(_) | StopReason::TokenRejected(_), words)) => {

@@ -11,8 +11,7 @@ use redial_tungstenite::{Client, Clock as _, Connector, SystemClock};
 use serde_json::{Map, Value};
 use tokio::io::AsyncReadExt as _;
 
-use super::control::Names;
-use super::files::Files;
+use super::store::{Names, Store};
 use super::{Vendor, frames};
 use crate::cli::CommonArgs;
 use crate::output::Failure;
@@ -53,13 +52,13 @@ pub(crate) fn client<A: Vendor>(
     adapter: A,
     common: &CommonArgs,
     tokens: Option<Tokens>,
-) -> Result<(Client<A>, Names), Failure> {
+) -> Result<(Client<A>, Store), Failure> {
     let account = adapter.account().to_owned();
     let (http, connector) = network(common)?;
     let mut builder = Client::builder(adapter).http(http).connector(connector.clone());
     let mut names = Names::new();
     if let Some(path) = &common.state
-        && let Some((mut saved, their_names)) = Files::load::<A>(path)?
+        && let Some((mut saved, their_names)) = Store::load::<A>(path)?
     {
         names = their_names;
         if let Phase::Stopped(_) | Phase::Closing { .. } = saved.machine.phase() {
@@ -89,8 +88,13 @@ pub(crate) fn client<A: Vendor>(
         Some(Tokens::Random(make)) => builder = builder.token_source(random_source(make)),
         None => {}
     }
+    let store = Store::new(common.state.clone(), names);
+    if common.state.is_some() {
+        let store = store.clone();
+        builder = builder.write_ahead(move |snapshot| store.keep(&snapshot));
+    }
     let client = builder.build().map_err(|error| Failure::new(error.to_string()))?;
-    Ok((client, names))
+    Ok((client, store))
 }
 
 /// Makes the HTTP client and the connector.
