@@ -7,12 +7,14 @@
 mod command;
 mod control;
 mod fault;
+mod form;
 pub mod frame;
 pub mod genesys;
 mod http;
 mod hub;
 mod listener;
 pub mod liveperson;
+mod random;
 pub mod ringcentral;
 mod sim;
 mod socket;

@@ -34,7 +34,6 @@ mod delivery;
 mod guest;
 mod limits;
 mod options;
-mod random;
 mod sim;
 mod state;
 mod web_messaging;
@@ -52,7 +51,6 @@ use self::guest::Guests;
 pub use self::limits::Rate;
 use self::limits::Recent;
 pub use self::options::{DedupeScope, Options, Profile, RefuseMode, Settings, SocketAuth};
-use self::random::Random;
 pub use self::sim::{GenesysSim, serve};
 use self::state::note;
 pub use self::state::{
@@ -63,6 +61,7 @@ use self::web_messaging::Sessions;
 use super::fault::Command;
 use super::frame::Message;
 use super::hub::{Answer, Hub, Reply, Request, Vendor};
+use super::random::Random;
 use super::socket::SocketHandle;
 use super::wire::WireLog;
 

@@ -1,28 +1,13 @@
-//! Forms, queries and the credentials in a request.
+//! The credentials in a request.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use percent_encoding::percent_decode_str;
 
+use crate::servers::form::{find, pairs};
 use crate::servers::http::header;
 use crate::servers::hub::Request;
-
-/// Reads a query or a form.
-pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
-    let decode =
-        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    let pairs = text.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(name), decode(value)))
-        .collect()
-}
-
-pub(super) fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-}
 
 /// Reads the client credentials of a request.
 pub(super) fn basic(headers: &HeaderMap) -> Option<(String, String)> {

@@ -4,12 +4,13 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
-use super::form::{basic, bearer_token, find, pairs, presented};
+use super::form::{basic, bearer_token, presented};
 use super::rest::{RestCall, Via, rest_error};
 use super::set::USER;
 use super::state::{RestSeen, TokenCall, UpgradeCall, WsTokenCall, note};
 use super::tokens::{OauthSession, millis};
 use super::{Inner, RingCentral};
+use crate::servers::form::{find, pairs};
 use crate::servers::http::header;
 use crate::servers::hub::{Answer, Hub, Reply, Request};
 

@@ -185,7 +185,7 @@ impl Vendor for Arc<RingCentral> {
         };
         for (name, raw) in text.split('&').filter_map(|pair| pair.split_once('=')) {
             let Some((_, kind)) = kinds.iter().find(|(known, _)| *known == name) else { continue };
-            let decoded = form::pairs(&format!("={raw}"));
+            let decoded = super::form::pairs(&format!("={raw}"));
             let decoded = decoded.first().map_or(raw, |(_, value)| value.as_str());
             let label = hub.wire.name(kind, decoded);
             // However the client has encoded it.

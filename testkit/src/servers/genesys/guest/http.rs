@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use super::Instance;
 use crate::servers::genesys::delivery::Arrival;
 use crate::servers::genesys::options::{RefuseMode, Settings, SocketAuth};
-use crate::servers::genesys::random::epoch_ms;
 use crate::servers::genesys::state::{GuestCall, Path, Proof, RestCall, UpgradeCall, note};
 use crate::servers::genesys::{Genesys, Inner};
 use crate::servers::http::{handshake_fault, header};
 use crate::servers::hub::{Answer, Hub, Reply, Request};
+use crate::servers::random::epoch_ms;
 use crate::servers::socket::Out;
 use crate::servers::wire::WireLog;
 

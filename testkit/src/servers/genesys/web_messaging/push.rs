@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::actions::{Asked, TOO_MANY_MESSAGES, object, scripted};
 use super::frames::{message, refusal, response, too_many};
 use crate::servers::genesys::delivery::{Arrival, CutWhen};
-use crate::servers::genesys::random::{epoch_ms, iso_time};
 use crate::servers::genesys::state::{EventSeen, Path, note};
 use crate::servers::genesys::{Genesys, Inner, decorate};
 use crate::servers::hub::Hub;
+use crate::servers::random::{epoch_ms, iso_time};
 use crate::servers::socket::Out;
 
 impl Genesys {
