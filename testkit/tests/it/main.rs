@@ -1,5 +1,7 @@
 //! Integration tests.
 
+#[cfg(feature = "servers")]
+mod client;
 mod explorer;
 mod faults;
 mod faulty;
