@@ -13,11 +13,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::fault::{Refusal, Refused};
 use super::hub::{Answer, Hub, Reply, Request};
+use super::shared::Shared;
 use super::socket::{self, Out, SocketHandle};
 use super::valve::{End, Link};
 
@@ -27,21 +29,37 @@ where
     Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let valve = link.valve.clone();
-    let service = service_fn(move |request| handle(hub.clone(), link.clone(), request));
+    let (bare, mut bares) = mpsc::channel(1);
+    let mut io = Shared::new(io);
+    let connection = TokioIo::new(io.clone());
+    let service =
+        service_fn(move |request| handle(hub.clone(), link.clone(), bare.clone(), request));
     let connection = http1::Builder::new()
         .header_read_timeout(None)
-        .serve_connection(TokioIo::new(io), service)
+        .serve_connection(connection, service)
         .with_upgrades();
     tokio::select! {
         biased;
         _ = valve.killed() => {}
+        Some(bytes) = bares.recv() => {
+            // The end of the connection follows even when the client is gone already.
+            let _ = write_bare(&mut io, &bytes).await;
+        }
         _ = connection => {}
     }
+}
+
+/// Writes an answer past the HTTP library, and the end of the stream behind it.
+async fn write_bare<Io: AsyncWrite + Unpin>(io: &mut Io, bytes: &[u8]) -> std::io::Result<()> {
+    io.write_all(bytes).await?;
+    io.flush().await?;
+    io.shutdown().await
 }
 
 async fn handle(
     hub: Arc<Hub>,
     link: Link,
+    bare: mpsc::Sender<Bytes>,
     request: http::Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (mut parts, body) = request.into_parts();
@@ -69,17 +87,20 @@ async fn handle(
         None => None,
         Some((refusal, Refused::Omit)) => refusal.omit.clone(),
         Some((refusal, verdict)) => {
-            return Ok(refuse(&hub, &link, &request, refusal, verdict).await);
+            let reply = refuse(&hub, &link, &request, refusal, verdict).await;
+            return Ok(say(&hub, &bare, reply).await);
         }
     };
     match hub.vendor.answer(&hub, &request, omit.as_deref()) {
-        Answer::Reply(reply) => Ok(respond(&hub, reply, None)),
+        Answer::Reply(reply) => Ok(say(&hub, &bare, reply).await),
         Answer::Bytes { status, headers, body } => {
-            Ok(respond_bytes(&hub, Reply { status, headers, body: None }, body, None))
+            let reply = Reply { status, headers, body: None, bare: false };
+            Ok(respond_bytes(&hub, reply, body, None))
         }
-        Answer::Lost => {
-            log_note(&hub, "answer lost, connection reset");
-            link.valve.kill(End::Reset);
+        Answer::Lost(end) => {
+            let how = if end == End::Reset { "reset" } else { "ended" };
+            log_note(&hub, &format!("answer lost, connection {how}"));
+            link.valve.kill(end);
             pending().await
         }
         Answer::Upgrade { conn, headers, then } => {
@@ -120,7 +141,7 @@ async fn refuse(
     request: &Request,
     refusal: &Refusal,
     verdict: Refused,
-) -> Response<Full<Bytes>> {
+) -> Reply {
     let status = match verdict {
         Refused::Status(status) => Some(status),
         _ => None,
@@ -137,7 +158,7 @@ async fn refuse(
             if let Some(bytes) = refusal.body_bytes {
                 reply.body = Some(Value::String("x".repeat(bytes)));
             }
-            respond(hub, reply, None)
+            reply
         }
         Refused::Reset => {
             log_note(hub, "connection reset");
@@ -152,13 +173,38 @@ async fn refuse(
     }
 }
 
+/// Answers through the HTTP library, or past it.
+async fn say(hub: &Hub, bare: &mpsc::Sender<Bytes>, reply: Reply) -> Response<Full<Bytes>> {
+    if !reply.bare {
+        return respond(hub, reply, None);
+    }
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut text = format!("HTTP/1.1 {status}\r\n");
+    for (name, value) in &reply.headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str("\r\n");
+    text.push_str(&String::from_utf8_lossy(&body_of(&reply)));
+    let mut record = record("server");
+    record.insert("status".into(), json!(reply.status));
+    record.insert("raw".into(), json!(hub.wire.redact(&text)));
+    record.insert("note".into(), json!("TCP connection destroyed"));
+    hub.wire.push(record);
+    let _ = bare.send(Bytes::from(text)).await;
+    pending().await
+}
+
 fn respond(hub: &Hub, reply: Reply, conn: Option<u64>) -> Response<Full<Bytes>> {
-    let body = match &reply.body {
+    let body = body_of(&reply);
+    respond_bytes(hub, reply, body, conn)
+}
+
+fn body_of(reply: &Reply) -> Bytes {
+    match &reply.body {
         Some(Value::String(text)) => Bytes::from(text.clone()),
         Some(value) => Bytes::from(value.to_string()),
         None => Bytes::new(),
-    };
-    respond_bytes(hub, reply, body, conn)
+    }
 }
 
 fn respond_bytes(hub: &Hub, reply: Reply, body: Bytes, conn: Option<u64>) -> Response<Full<Bytes>> {
@@ -193,7 +239,7 @@ fn switch(
     headers.push(("connection", "Upgrade".to_owned()));
     headers.push(("upgrade", "websocket".to_owned()));
     headers.push(("sec-websocket-accept", derive_accept_key(key.as_bytes())));
-    respond(hub, Reply { status: 101, headers, body: None }, Some(conn))
+    respond(hub, Reply { status: 101, headers, body: None, bare: false }, Some(conn))
 }
 
 /// Tells what is wrong with a WebSocket handshake, as a status.

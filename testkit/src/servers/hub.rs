@@ -33,18 +33,26 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Option<Value>,
+    /// Whether exactly this is written, without a header of HTTP's own, and the connection ended.
+    pub(crate) bare: bool,
 }
 
 impl Reply {
     /// Answers with JSON, or with a JSON content type and nothing.
     pub(crate) fn json(status: u16, body: Option<Value>) -> Self {
         let headers = vec![("content-type", "application/json".to_owned())];
-        Self { status, headers, body }
+        Self { status, headers, body, bare: false }
     }
 
     /// Answers without a body and closes.
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: vec![("connection", "close".to_owned())], body: None }
+        let headers = vec![("connection", "close".to_owned())];
+        Self { status, headers, body: None, bare: false }
+    }
+
+    /// Answers with a status line and an empty line, and cuts the connection.
+    pub(crate) fn bare(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: None, bare: true }
     }
 }
 
@@ -64,8 +72,8 @@ pub(crate) enum Answer {
         headers: Vec<(&'static str, String)>,
         body: Bytes,
     },
-    /// Do what was asked and reset the connection: the answer is lost on its way.
-    Lost,
+    /// Do what was asked and end the connection: the answer is lost on its way.
+    Lost(End),
 }
 
 /// One vendor's behaviour. Everything is in memory, so nothing here waits.

@@ -6,6 +6,7 @@
 
 mod command;
 mod control;
+pub mod evolution;
 mod fault;
 mod form;
 pub mod frame;
@@ -16,6 +17,7 @@ mod listener;
 pub mod liveperson;
 mod random;
 pub mod ringcentral;
+mod shared;
 mod sim;
 mod socket;
 #[allow(dead_code, unused_imports, reason = "the simulators that stand on it follow")]

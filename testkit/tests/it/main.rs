@@ -12,6 +12,8 @@ mod scenario;
 mod world;
 
 #[cfg(feature = "servers")]
+mod evolution_sim;
+#[cfg(feature = "servers")]
 mod genesys_sim;
 #[cfg(feature = "servers")]
 mod liveperson_sim;

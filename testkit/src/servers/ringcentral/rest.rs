@@ -110,7 +110,7 @@ impl RestAnswer {
         let typed = |kind: &str| vec![("content-type", kind.to_owned())];
         match body {
             Body::None if status == 204 => {
-                Answer::Reply(Reply { status, headers: Vec::new(), body: None })
+                Answer::Reply(Reply { status, headers: Vec::new(), body: None, bare: false })
             }
             Body::None => Answer::Reply(Reply::json(status, None)),
             // A JSON text is sent as it is by the base, so that it is spelled here.

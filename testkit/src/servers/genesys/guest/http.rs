@@ -16,6 +16,7 @@ use crate::servers::http::{handshake_fault, header};
 use crate::servers::hub::{Answer, Hub, Reply, Request};
 use crate::servers::random::epoch_ms;
 use crate::servers::socket::Out;
+use crate::servers::valve::End;
 use crate::servers::wire::WireLog;
 
 /// Where a request goes.
@@ -160,7 +161,7 @@ impl Genesys {
         if taken.is_ok() && inner.desk.loses_rest() {
             inner.seen.lost_acks += 1;
             note(&mut inner.seen.rests, RestCall { t_ms, id, status: None });
-            return Answer::Lost;
+            return Answer::Lost(End::Reset);
         }
         let reply = match taken {
             Ok(body) => {

@@ -1,0 +1,10 @@
+//! The Evolution simulator, tested by a client that knows nothing of this project.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests assert by it, too")]
+
+mod client;
+mod codechat;
+mod control;
+mod garbage;
+mod replay;
+mod tokens;
