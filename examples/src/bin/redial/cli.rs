@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod evolution;
 mod genesys;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 use crate::output::{self, Failure};
 
+pub(crate) use evolution::{EvolutionProfile, ServeEvolutionArgs};
 pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch};
 
 /// Keeps a vendor's WebSocket session alive, and shows it.
@@ -194,6 +196,8 @@ pub(crate) enum ServeVendor {
     Liveperson(ServeLivePersonArgs),
     /// Genesys guest chat and Web Messaging.
     Genesys(ServeGenesysArgs),
+    /// Evolution: CodeChat's event sockets.
+    Evolution(ServeEvolutionArgs),
 }
 
 #[derive(Args)]

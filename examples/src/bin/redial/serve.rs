@@ -5,12 +5,13 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use redial_testkit::servers::{genesys, liveperson};
+use redial_testkit::servers::{evolution, genesys, liveperson};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::cli::{
-    Profile, ServeArgs, ServeCommonArgs, ServeGenesysArgs, ServeLivePersonArgs, ServeVendor, Switch,
+    EvolutionProfile, Profile, ServeArgs, ServeCommonArgs, ServeEvolutionArgs, ServeGenesysArgs,
+    ServeLivePersonArgs, ServeVendor, Switch,
 };
 use crate::connect::signals::Signals;
 use crate::output::{self, Failure};
@@ -20,6 +21,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     match args.vendor {
         ServeVendor::Liveperson(args) => liveperson(args).await,
         ServeVendor::Genesys(args) => genesys(args).await,
+        ServeVendor::Evolution(args) => evolution(args).await,
     }
 }
 
@@ -60,6 +62,30 @@ async fn genesys(args: ServeGenesysArgs) -> Result<ExitCode, Failure> {
     }
     apply(&set, |key, value| options.settings.set(key, value))?;
     serve(|records, shutdown| genesys::serve(options, records, shutdown)).await
+}
+
+async fn evolution(args: ServeEvolutionArgs) -> Result<ExitCode, Failure> {
+    let ServeCommonArgs { listen, control, tls, ca_out, seed, advertise, set, json: _ } =
+        args.common;
+    let profile = match args.profile {
+        EvolutionProfile::Codechat => evolution::Profile::CodeChat,
+    };
+    let defaults = evolution::Options::default();
+    let mut options = evolution::Options {
+        profile,
+        listen,
+        control,
+        advertise,
+        tls,
+        ca_path: ca_out,
+        seed,
+        ..defaults
+    };
+    if let Some(secret) = args.jwt_secret {
+        options.settings.set("jwt_secret", &Value::String(secret)).map_err(Failure::new)?;
+    }
+    apply(&set, |key, value| options.settings.set(key, value))?;
+    serve(|records, shutdown| evolution::serve(options, records, shutdown)).await
 }
 
 /// Sets what `--set` says.
