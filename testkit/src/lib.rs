@@ -3,6 +3,8 @@
 pub mod explorer;
 pub mod jitter;
 mod model;
+#[cfg(feature = "servers")]
+pub mod proxy;
 pub mod scenario;
 #[cfg(feature = "servers")]
 pub mod servers;

@@ -14,6 +14,7 @@ mod lines;
 mod options;
 mod pipes;
 mod policies;
+mod proxy;
 mod secrets;
 mod serve;
 mod state;

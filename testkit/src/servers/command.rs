@@ -60,10 +60,8 @@ impl Command {
             "state" => Self::State,
             other => return Err(format!("unknown command \"{other}\"")),
         };
-        match fields.0.keys().next() {
-            Some(left) => Err(format!("unknown field \"{left}\" in \"{name}\"")),
-            None => Ok(command),
-        }
+        fields.end(&format!("\"{name}\""))?;
+        Ok(command)
     }
 }
 
@@ -132,10 +130,18 @@ fn refusal(fields: &mut Fields) -> Result<Refusal, String> {
 }
 
 /// The fields that nobody has asked for yet.
-struct Fields(Map<String, Value>);
+pub(crate) struct Fields(pub(crate) Map<String, Value>);
 
 impl Fields {
-    fn text(&mut self, key: &str) -> Result<Option<String>, String> {
+    /// Nothing may be left that nobody has asked for.
+    pub(crate) fn end(&self, place: &str) -> Result<(), String> {
+        match self.0.keys().next() {
+            Some(left) => Err(format!("unknown field \"{left}\" in {place}")),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>, String> {
         match self.0.remove(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -143,7 +149,7 @@ impl Fields {
         }
     }
 
-    fn flag(&mut self, key: &str) -> Result<Option<bool>, String> {
+    pub(crate) fn flag(&mut self, key: &str) -> Result<Option<bool>, String> {
         match self.0.remove(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(flag)),
@@ -151,7 +157,7 @@ impl Fields {
         }
     }
 
-    fn number(&mut self, key: &str, max: u64) -> Result<Option<u64>, String> {
+    pub(crate) fn number(&mut self, key: &str, max: u64) -> Result<Option<u64>, String> {
         match self.0.remove(key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match value.as_u64().filter(|number| *number <= max) {
@@ -161,21 +167,21 @@ impl Fields {
         }
     }
 
-    fn need(&mut self, key: &str, max: u64) -> Result<u64, String> {
+    pub(crate) fn need(&mut self, key: &str, max: u64) -> Result<u64, String> {
         self.number(key, max)?.ok_or_else(|| format!("\"{key}\" is missing"))
     }
 
-    fn small(&mut self, key: &str, max: u32) -> Result<Option<u32>, String> {
+    pub(crate) fn small(&mut self, key: &str, max: u32) -> Result<Option<u32>, String> {
         let number = self.number(key, u64::from(max))?;
         Ok(number.map(|number| u32::try_from(number).unwrap_or(max)))
     }
 
-    fn code(&mut self, key: &str) -> Result<Option<u16>, String> {
+    pub(crate) fn code(&mut self, key: &str) -> Result<Option<u16>, String> {
         let number = self.number(key, u64::from(u16::MAX))?;
         Ok(number.map(|number| u16::try_from(number).unwrap_or(u16::MAX)))
     }
 
-    fn bytes(&mut self) -> Result<Bytes, String> {
+    pub(crate) fn bytes(&mut self) -> Result<Bytes, String> {
         let text = self.text("base64")?.ok_or("\"base64\" is missing")?;
         STANDARD.decode(text).map(Bytes::from).map_err(|_| "\"base64\" is not base64".to_owned())
     }

@@ -1,7 +1,6 @@
 //! The control endpoint: one JSON command for each `POST`.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -14,27 +13,35 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::fault::Command;
-use super::hub::Hub;
 use super::listener::stopped;
 
-/// Serves the control endpoint until the simulator stops.
-pub(crate) async fn run(hub: Arc<Hub>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+/// Serves the control endpoint until `stop`; each command is answered by `execute`.
+pub(crate) async fn run<E: Execute>(
+    execute: E,
+    listener: TcpListener,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
             biased;
             () = stopped(&mut stop) => return,
             accepted = listener.accept() => if let Ok((tcp, _)) = accepted {
-                tokio::spawn(serve(hub.clone(), tcp, stop.clone()));
+                tokio::spawn(serve(execute.clone(), tcp, stop.clone()));
             },
         }
     }
 }
 
-async fn serve(hub: Arc<Hub>, tcp: TcpStream, mut stop: watch::Receiver<bool>) {
+/// Whoever performs the commands.
+pub(crate) trait Execute: Clone + Send + Sync + 'static {
+    /// Performs one command.
+    fn execute(&self, command: Value) -> impl Future<Output = Result<Value, String>> + Send;
+}
+
+async fn serve<E: Execute>(execute: E, tcp: TcpStream, mut stop: watch::Receiver<bool>) {
     let service = service_fn(move |request| {
-        let hub = hub.clone();
-        async move { Ok::<_, Infallible>(answer(&hub, request).await) }
+        let execute = execute.clone();
+        async move { Ok::<_, Infallible>(answer(&execute, request).await) }
     });
     let connection = http1::Builder::new()
         .header_read_timeout(None)
@@ -46,8 +53,8 @@ async fn serve(hub: Arc<Hub>, tcp: TcpStream, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn answer(hub: &Hub, request: http::Request<Incoming>) -> Response<Full<Bytes>> {
-    let (status, body) = match execute(hub, request).await {
+async fn answer(target: &impl Execute, request: http::Request<Incoming>) -> Response<Full<Bytes>> {
+    let (status, body) = match perform(target, request).await {
         Ok(body) => (StatusCode::OK, body),
         Err(reason) => (StatusCode::BAD_REQUEST, json!({ "error": reason })),
     };
@@ -58,7 +65,7 @@ async fn answer(hub: &Hub, request: http::Request<Incoming>) -> Response<Full<By
     response
 }
 
-async fn execute(hub: &Hub, request: http::Request<Incoming>) -> Result<Value, String> {
+async fn perform(target: &impl Execute, request: http::Request<Incoming>) -> Result<Value, String> {
     if request.method() != Method::POST || request.uri().path() != "/" {
         return Err("commands are sent by POST to /".to_owned());
     }
@@ -66,7 +73,7 @@ async fn execute(hub: &Hub, request: http::Request<Incoming>) -> Result<Value, S
     let body = body.map_err(|_| "the command is longer than 64 KiB".to_owned())?.to_bytes();
     // The parser's own text names positions only, never what was sent.
     let value = serde_json::from_slice(&body).map_err(|error| format!("not JSON: {error}"))?;
-    hub.execute(Command::parse(value)?).await
+    target.execute(value).await
 }
 
 const MAX_COMMAND: usize = 64 * 1024;

@@ -4,8 +4,8 @@
 //! the fault script, a wire log in which every secret stands as a label, and counters of what it
 //! saw. The parts in this module know no vendor; each vendor is a submodule.
 
-mod command;
-mod control;
+pub(crate) mod command;
+pub(crate) mod control;
 pub mod evolution;
 mod fault;
 mod form;
@@ -13,7 +13,7 @@ pub mod frame;
 pub mod genesys;
 mod http;
 mod hub;
-mod listener;
+pub(crate) mod listener;
 pub mod liveperson;
 mod random;
 pub mod ringcentral;

@@ -153,6 +153,7 @@ impl Sim {
             "base": self.base(),
             "ws": self.ws_base(),
             "control": self.control_base(),
+            "addr": self.addr.to_string(),
             "ca": self.ca_path().map(|path| path.display().to_string()),
         })
     }
@@ -347,6 +348,13 @@ impl Ca {
         });
         fs::write(&path, pem)?;
         Ok(Self { pem: pem.to_owned(), path, ours })
+    }
+}
+
+/// The control endpoint speaks to the simulator.
+impl control::Execute for Arc<Hub> {
+    async fn execute(&self, command: Value) -> Result<Value, String> {
+        Hub::execute(self, Command::parse(command)?).await
     }
 }
 

@@ -18,4 +18,6 @@ mod genesys_sim;
 #[cfg(feature = "servers")]
 mod liveperson_sim;
 #[cfg(feature = "servers")]
+mod proxy;
+#[cfg(feature = "servers")]
 mod ringcentral_sim;

@@ -1,6 +1,7 @@
 //! Sessions that are driven over real sockets, against a simulated LivePerson.
 
 mod bad_input;
+mod faults;
 mod flood;
 mod governor;
 mod lifecycle;

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod evolution;
+mod faults;
 mod genesys;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use crate::output::{self, Failure};
 
 pub(crate) use evolution::{EvolutionProfile, ServeEvolutionArgs};
+pub(crate) use faults::ProxyArgs;
 pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch};
 
 /// Keeps a vendor's WebSocket session alive, and shows it.
@@ -65,6 +67,8 @@ pub(crate) enum Command {
     Connect(ConnectArgs),
     /// Runs a vendor simulator.
     Serve(ServeArgs),
+    /// Runs a TCP proxy that breaks connections on purpose.
+    Proxy(ProxyArgs),
     /// Runs the main job on embedded simulators with injected faults.
     Tour(TourArgs),
     /// Draws the states of a session, as the explorer finds them.

@@ -6,6 +6,7 @@ mod cli;
 mod connect;
 mod diagram;
 mod output;
+mod proxy;
 mod serve;
 mod tour;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Connect(args) => connect::run(args, typed).await,
             Command::Serve(args) => serve::run(args).await,
+            Command::Proxy(args) => proxy::run(args).await,
             Command::Tour(args) => tour::run(args).await,
             Command::Diagram(args) => diagram::run(args),
             Command::Check(args) => check::run(args),

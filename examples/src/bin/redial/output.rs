@@ -60,6 +60,15 @@ impl Lines {
         self.line_at(self.t_ms(), kind, fields);
     }
 
+    /// Prints a line that has its time and its kind already.
+    pub(crate) fn record(&self, record: Value) {
+        let Value::Object(mut fields) = record else { return };
+        let t_ms = fields.remove("t_ms").and_then(|t_ms| t_ms.as_u64()).unwrap_or(0);
+        let kind = fields.remove("kind");
+        let kind = kind.as_ref().and_then(Value::as_str).unwrap_or_default();
+        self.line_at(t_ms, kind, Value::Object(fields));
+    }
+
     /// Prints a line about this moment.
     pub(crate) fn line_at(&self, t_ms: u64, kind: &str, fields: Value) {
         let text = if self.json {

@@ -106,20 +106,28 @@ fn apply(
 async fn serve<F: Future<Output = io::Result<()>>>(
     simulator: impl FnOnce(mpsc::Sender<Value>, Shutdown) -> F,
 ) -> Result<ExitCode, Failure> {
+    print(simulator, |line| output::say(line.to_string())).await
+}
+
+/// Lets `say` print what a server records until the process is asked to end.
+pub(crate) async fn print<F: Future<Output = io::Result<()>>>(
+    server: impl FnOnce(mpsc::Sender<Value>, Shutdown) -> F,
+    say: impl Fn(Value) + Send + Sync + 'static,
+) -> Result<ExitCode, Failure> {
     let mut signals = Signals::new()?;
     let (records, mut lines) = mpsc::channel::<Value>(1024);
     let print = tokio::spawn(async move {
         while let Some(line) = lines.recv().await {
-            // While nobody reads, the simulator goes on and counts what it has not told.
+            // While nobody reads, the server goes on and counts what it has not told.
             output::room().await;
-            output::say(line.to_string());
+            say(line);
         }
     });
     let shutdown = async move {
         signals.next().await;
         output::hurry();
     };
-    simulator(records, Box::pin(shutdown))
+    server(records, Box::pin(shutdown))
         .await
         .map_err(|error| Failure::new(format!("cannot serve: {error}")))?;
     let _ = print.await;
@@ -127,4 +135,4 @@ async fn serve<F: Future<Output = io::Result<()>>>(
 }
 
 /// Ready when the process is asked to end.
-type Shutdown = Pin<Box<dyn Future<Output = ()>>>;
+pub(crate) type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
