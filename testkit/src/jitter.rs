@@ -42,6 +42,8 @@ use redial_core::{
     Wait,
 };
 
+use crate::chance::Chance;
+
 /// Lets a [`Fleet`] of ordinary size fail together under `policy`.
 ///
 /// # Errors
@@ -91,7 +93,7 @@ impl Fleet {
         let last = backoff.attempts.unwrap_or(u16::MAX).min(plateau.saturating_add(3));
         let mut waits: BTreeMap<u16, Vec<u32>> =
             (1..=last.min(MOST_ATTEMPTS)).map(|attempt| (attempt, Vec::new())).collect();
-        let mut chance = Chance(self.seed);
+        let mut chance = Chance::new(self.seed);
         for _ in 0..self.clients {
             fail_one(policy, cause, &mut chance, &mut waits);
         }
@@ -301,19 +303,6 @@ fn drawn(policy: &Policy) -> Option<Cause> {
         Verdict::Suspend | Verdict::Stop => false,
     };
     causes.into_iter().find(is_drawn)
-}
-
-/// Chance that a seed repeats (SplitMix64).
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        word ^ (word >> 31)
-    }
 }
 
 /// Waits that grow for longer than this are not followed to their end.

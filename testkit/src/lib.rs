@@ -1,5 +1,7 @@
 //! Placeholder crate page.
 
+mod chance;
+pub mod conformance;
 pub mod explorer;
 pub mod jitter;
 mod model;

@@ -1,6 +1,7 @@
 //! Integration tests: bytes go into a session, bytes come out.
 
 mod bad_input;
+mod conformance;
 mod credentials;
 mod defects;
 mod explored;

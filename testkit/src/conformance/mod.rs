@@ -1,0 +1,79 @@
+//! One call that tells whether an adapter does what every adapter must.
+//!
+//! The caller describes the vendor ([`Vendor`]): how the adapter is made, what the vendor's side
+//! answers, some frames, the secrets, the documented codes. [`check`] then tries the adapter
+//! through a real [`Session`](redial_core::Session) in virtual time, without IO and without real
+//! chance, so that a run repeats itself:
+//!
+//! | check | what it shows |
+//! | --- | --- |
+//! | `every_cause_has_a_verdict` | after each loss and each failed exchange the adapter does what the verdict says: gets online again, waits for the application, or ends |
+//! | `documented_codes_are_in_the_table` | the policy decides about documented causes as documented |
+//! | `half_open_is_detectable` | a peer that is silent is found dead in the time that the keepalive says |
+//! | `decode_never_panics` | no frame, answer or token makes it panic: random bytes, and broken variants of the samples |
+//! | `control_frames_deliver_nothing` | pings and pongs lead to nothing, whatever they carry |
+//! | `secrets_never_show` | no `Debug`, problem, notice or record shows a secret or a body; each secret was really used |
+//! | `encode_decode_round_trip` | texts arrive as they were sent, both ways, and what was sent is acknowledged |
+//! | `snapshots_keep_everything` | stored and restored at any moment it knows what it knew; every message has one fate |
+//! | `twins_do_the_same` | the same inputs lead to the same outputs, byte for byte |
+//! | `queues_are_bounded` | however much arrives while the socket takes nothing, little waits to be written |
+//!
+//! A [`Failure`] says what was broken, with which bytes, and after which inputs. Samples and
+//! secrets are made up by the caller, so nothing in it is confidential.
+
+mod lifecycle;
+mod mutate;
+mod report;
+mod rig;
+mod state;
+mod vendor;
+mod wire;
+
+pub use report::{Broken, Failure, Proof};
+pub use rig::START;
+pub use vendor::{Sent, Vendor};
+
+/// Tries an adapter in every way that the suite knows.
+///
+/// # Errors
+///
+/// Lists every check that does not hold.
+pub fn check<V: Vendor>(vendor: &V) -> Result<Proof, Failure> {
+    let checks: [Check<V>; CHECKS.len()] = [
+        lifecycle::every_cause_has_a_verdict,
+        lifecycle::documented_codes_are_in_the_table,
+        lifecycle::half_open_is_detectable,
+        wire::decode_never_panics,
+        lifecycle::control_frames_deliver_nothing,
+        wire::secrets_never_show,
+        wire::encode_decode_round_trip,
+        state::snapshots_keep_everything,
+        state::twins_do_the_same,
+        wire::queues_are_bounded,
+    ];
+    let (mut holds, mut broken) = (Vec::new(), Vec::new());
+    for (name, check) in CHECKS.into_iter().zip(checks) {
+        match check(vendor) {
+            Ok(what) => holds.push((name, what)),
+            Err(found) => broken.push(Broken { check: name, ..found }),
+        }
+    }
+    let name = vendor.name().to_owned();
+    if broken.is_empty() { Ok(Proof { name, holds }) } else { Err(Failure { name, broken }) }
+}
+
+/// The names of all checks, in their order.
+pub const CHECKS: [&str; 10] = [
+    "every_cause_has_a_verdict",
+    "documented_codes_are_in_the_table",
+    "half_open_is_detectable",
+    "decode_never_panics",
+    "control_frames_deliver_nothing",
+    "secrets_never_show",
+    "encode_decode_round_trip",
+    "snapshots_keep_everything",
+    "twins_do_the_same",
+    "queues_are_bounded",
+];
+
+type Check<V> = fn(&V) -> Result<String, Broken>;

@@ -1,0 +1,219 @@
+//! What a session is made of: its inputs, and nothing else.
+
+use redial_core::{Cause, MessageId, Phase, Session, Snapshot, Span, TokenUse};
+
+use super::report::Broken;
+use super::rig::{Act, Link, NONCE, Rig, Seen};
+use super::vendor::Vendor;
+use crate::chance::Chance;
+
+/// A twin that is told the same does the same, byte for byte.
+pub(super) fn twins_do_the_same<V: Vendor>(vendor: &V) -> Result<String, Broken> {
+    let mut told = 0;
+    for seed in 0..SEEDS {
+        let rig = history(vendor, seed, MOVES)?;
+        let mut twin = Rig::with(vendor, Session::new(vendor.adapter(), NONCE), 0);
+        for (place, (cx, act)) in rig.acts.iter().enumerate() {
+            twin.now = cx.now.as_millis() - super::START;
+            twin.entropy = cx.entropy;
+            twin.link = rig.links[place];
+            twin.act(act.clone())?;
+        }
+        if let Some(place) = differ(&rig.seen, &twin.seen) {
+            let (first, second) = (shown(rig.seen.get(place)), shown(twin.seen.get(place)));
+            let what = format!("a twin does {second} where the first one did {first}");
+            return Err(twin.broken(what));
+        }
+        told += rig.acts.len();
+    }
+    Ok(format!("{SEEDS} histories, {told} inputs"))
+}
+
+/// A session that is stored, read and restored knows what it knew: what it stores at once is what
+/// was stored, each message that had been accepted has one fate in the end, and a session that is
+/// stored and restored twice does what one does that is restored once.
+pub(super) fn snapshots_keep_everything<V: Vendor>(vendor: &V) -> Result<String, Broken> {
+    let mut accepted = 0;
+    for seed in 0..SEEDS {
+        // Fewer moves with each seed, so that histories end in every state.
+        let moves = usize::try_from(seed).unwrap_or_default() % MOVES;
+        let rig = history(vendor, seed, moves)?;
+        let saved = json(&rig, &rig.session.snapshot())?;
+        let once = restored(vendor, &rig, &saved)?;
+        let again = json(&once, &once.session.snapshot())?;
+        for part in ["cursor", "nonce"] {
+            if saved[part] != again[part] {
+                let what = format!("{part} is not what was stored once it is restored");
+                return Err(rig.broken(what));
+            }
+        }
+        let twice = restored(vendor, &rig, &again)?;
+        let open: Vec<MessageId> = {
+            let settled = |id: &MessageId| rig.fates.iter().any(|(known, _)| known == id);
+            rig.accepted.iter().copied().filter(|id| !settled(id)).collect()
+        };
+        let (once, twice) = (lived_on(once)?, lived_on(twice)?);
+        for rig in [&once, &twice] {
+            let mut settled: Vec<MessageId> = rig.fates.iter().map(|(id, _)| *id).collect();
+            settled.sort_unstable();
+            if settled != open {
+                let what = format!("messages {open:?} were open, and {settled:?} have a fate");
+                return Err(rig.broken(what));
+            }
+        }
+        let [once, twice_seen] = [&once, &twice].map(|rig| unnamed(&rig.seen));
+        if let Some(place) = differ(&once, &twice_seen) {
+            let (first, second) = (shown(once.get(place)), shown(twice_seen.get(place)));
+            let what = format!("stored twice it does {second}, stored once {first}");
+            return Err(twice.broken(what));
+        }
+        accepted += open.len();
+    }
+    Ok(format!("{SEEDS} snapshots, {accepted} open messages"))
+}
+
+fn json<V: Vendor>(
+    rig: &Rig<'_, V>,
+    saved: &Snapshot<V::Adapter>,
+) -> Result<serde_json::Value, Broken> {
+    serde_json::to_value(saved).map_err(|_| rig.broken("the snapshot cannot be stored".into()))
+}
+
+fn restored<'a, V: Vendor>(
+    vendor: &'a V,
+    rig: &Rig<'a, V>,
+    saved: &serde_json::Value,
+) -> Result<Rig<'a, V>, Broken> {
+    let text = saved.to_string();
+    let saved = serde_json::from_str(&text)
+        .map_err(|error| rig.broken(format!("the stored snapshot cannot be read: {error}")))?;
+    let session = Session::restore(vendor.adapter(), rig.cx().now, saved);
+    Ok(Rig::with(vendor, session, rig.now))
+}
+
+/// Goes on with everybody's help, and ends.
+fn lived_on<V: Vendor>(mut rig: Rig<'_, V>) -> Result<Rig<'_, V>, Broken> {
+    // A session that is over says so, and what else it has to say.
+    rig.act(Act::Tick)?;
+    if !rig.session.is_stopped() {
+        rig.act(Act::Connect)?;
+        rig.get_online()?;
+        rig.run(120_000)?;
+        rig.act(Act::Shutdown)?;
+        rig.run(60_000)?;
+    }
+    if rig.session.is_stopped() {
+        Ok(rig)
+    } else {
+        Err(rig.broken("it was shut down and goes on".into()))
+    }
+}
+
+/// Returns a session after `moves` moves of chance.
+fn history<V: Vendor>(vendor: &V, seed: u64, moves: usize) -> Result<Rig<'_, V>, Broken> {
+    let mut chance = Chance::new(seed);
+    let mut rig = Rig::new(vendor);
+    let samples = vendor.samples();
+    rig.act(Act::Connect)?;
+    for number in 0..moves {
+        rig.entropy = chance.next();
+        let cause = chance.of(&CAUSES).copied().unwrap_or(Cause::Network);
+        match chance.below(20) {
+            0..=5 => rig.settle()?,
+            6 | 7 => {
+                rig.settle_one()?;
+            }
+            8..=10 => rig.act(Act::Send(format!("message {number}")))?,
+            11 => {
+                if let Some(frame) = vendor.push(number as u64, "pushed") {
+                    rig.receive(frame)?;
+                }
+            }
+            12 => {
+                if let Some(sample) = chance.of(&samples) {
+                    rig.receive(sample.clone())?;
+                }
+            }
+            13 => rig.lose(cause, None)?,
+            14 => rig.lose(cause, Some(Span::from_secs(3)))?,
+            15 => {
+                rig.act([Act::Recover, Act::NetworkChanged, Act::Connect][chance.below(3)].clone())?
+            }
+            16 if chance.below(4) == 0 => rig.act(Act::Reconnect(TokenUse::Regenerate))?,
+            17 => {
+                let links = [Link::Healthy, Link::Silent, Link::Stuck];
+                rig.link = chance.of(&links).copied().unwrap_or(Link::Healthy);
+            }
+            18 if chance.below(8) == 0 => rig.act(Act::Shutdown)?,
+            _ => {
+                let millis = 1 << chance.below(16);
+                rig.run(millis)?;
+            }
+        }
+        // Only the application can help.
+        if matches!(rig.session.machine().phase(), Phase::Suspended(_)) {
+            rig.act(Act::Connect)?;
+        }
+    }
+    Ok(rig)
+}
+
+/// Leaves out the names of generations: each restoring makes new ones.
+fn unnamed(seen: &[Seen]) -> Vec<Seen> {
+    let unnamed = |text: &str| {
+        let mut parts = text.split("Id(");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| {
+            text + "Id(" + part.trim_start_matches(|c: char| c.is_ascii_digit())
+        })
+    };
+    let unnamed = |seen: &Seen| match seen {
+        Seen::Item(text) => Seen::Item(unnamed(text)),
+        other => other.clone(),
+    };
+    seen.iter().map(unnamed).collect()
+}
+
+/// Returns the first place at which two sessions did not do the same.
+fn differ(first: &[Seen], second: &[Seen]) -> Option<usize> {
+    let same = first.iter().zip(second).take_while(|(first, second)| first == second).count();
+    (same < first.len().max(second.len())).then_some(same)
+}
+
+/// Says what a session did.
+fn shown(seen: Option<&Seen>) -> String {
+    match seen {
+        None => "nothing".into(),
+        Some(Seen::Dial(handshake)) => {
+            let url = handshake.url.split('?').next().unwrap_or_default();
+            format!("a dial to {url} with {} headers", handshake.headers.len())
+        }
+        Some(Seen::Drop(code)) => format!("a drop with {code:?}"),
+        Some(Seen::Http(request)) => {
+            let url = request.url.split('?').next().unwrap_or_default();
+            format!("{} {url} with {} bytes", request.method.as_str(), request.body.len())
+        }
+        Some(Seen::Abort) => "an abort".into(),
+        Some(Seen::Frame(frame)) => match frame {
+            redial_core::Frame::Text(bytes) | redial_core::Frame::Binary(bytes) => {
+                format!("the frame {}", bytes[..bytes.len().min(200)].escape_ascii())
+            }
+            frame => format!("{frame:?}"),
+        },
+        Some(Seen::Close(code)) => format!("a close frame with {code}"),
+        Some(Seen::Item(item)) => format!("the item {item}"),
+    }
+}
+
+const SEEDS: u64 = 40;
+const MOVES: usize = 80;
+const CAUSES: [Cause; 8] = [
+    Cause::Network,
+    Cause::Network,
+    Cause::Close(1006),
+    Cause::Close(1000),
+    Cause::Close(1011),
+    Cause::Close(4401),
+    Cause::Handshake(401),
+    Cause::Handshake(503),
+];

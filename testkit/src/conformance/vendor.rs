@@ -1,0 +1,99 @@
+//! What the suite has to know about a vendor.
+
+use core::fmt::Debug;
+
+use redial_core::http::{HttpRequest, HttpResult, NoAnswer};
+use redial_core::{Adapter, Cause, Frame, Handshake, Secret, Verdict};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// An adapter, and a vendor's side of the conversation that it has.
+///
+/// The vendor's side is a script without a memory: it answers what it is asked. Everything in it
+/// is made up; times in it count from [`START`](super::START), in the year 2026.
+pub trait Vendor {
+    /// The adapter. What it shows in `Debug` must not show a secret, and what it leaves to a later
+    /// process must be storable.
+    type Adapter: Adapter<
+            Outgoing: Debug + Serialize + DeserializeOwned,
+            Message: Debug,
+            Reply: Debug,
+            Cursor: Serialize + DeserializeOwned,
+        > + Debug;
+
+    /// Names the adapter.
+    fn name(&self) -> &str;
+
+    /// Makes an adapter that has done nothing yet. Each is like every other.
+    fn adapter(&self) -> Self::Adapter;
+
+    /// Answers an HTTP exchange so that the adapter can go on. An adapter that makes none needs no
+    /// answer.
+    fn exchange(&self, request: &HttpRequest) -> HttpResult {
+        let _ = request;
+        Err(NoAnswer::Network)
+    }
+
+    /// Returns a token of the application, where the adapter asks for one.
+    fn token(&self) -> Option<Secret> {
+        None
+    }
+
+    /// Returns what the vendor says as soon as the socket is open.
+    fn greet(&self, handshake: &Handshake) -> Vec<Frame> {
+        let _ = handshake;
+        Vec::new()
+    }
+
+    /// Returns what the vendor answers to a text or binary frame. Pings are answered anyway.
+    fn answer(&self, frame: &Frame) -> Vec<Frame> {
+        let _ = frame;
+        Vec::new()
+    }
+
+    /// Returns a message that carries `text`, where the application can send any.
+    fn outgoing(&self, text: &str) -> Option<<Self::Adapter as Adapter>::Outgoing> {
+        let _ = text;
+        None
+    }
+
+    /// Returns the text that the vendor reads out of something that was written. This is the
+    /// vendor's own reading of the wire and uses nothing of the adapter.
+    fn vendor_reads(&self, sent: Sent<'_>) -> Option<String> {
+        let _ = sent;
+        None
+    }
+
+    /// Returns a frame in which the vendor says `text` unasked. A vendor that numbers its messages
+    /// gives this one `number`.
+    fn push(&self, number: u64, text: &str) -> Option<Frame> {
+        let _ = (number, text);
+        None
+    }
+
+    /// Returns the text that the application reads out of a message.
+    fn application_reads(&self, message: &<Self::Adapter as Adapter>::Message) -> Option<String> {
+        let _ = message;
+        None
+    }
+
+    /// Returns frames as the vendor sends them, one of each kind at least. Broken variants of
+    /// these are what the decoder is tried with.
+    fn samples(&self) -> Vec<Frame>;
+
+    /// Returns every secret of [`Vendor::adapter`], [`Vendor::token`] and the vendor's answers, as
+    /// it stands on the wire.
+    fn secrets(&self) -> Vec<String>;
+
+    /// Returns the causes that the vendor documents, and what is to be done about each.
+    fn documented(&self) -> Vec<(Cause, Verdict)>;
+}
+
+/// Something that was written.
+#[derive(Clone, Copy, Debug)]
+pub enum Sent<'a> {
+    /// On the socket.
+    Frame(&'a Frame),
+    /// By an exchange.
+    Http(&'a HttpRequest),
+}
