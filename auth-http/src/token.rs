@@ -1,5 +1,6 @@
 //! Tokens that the application brings.
 
+mod exchange;
 mod shared;
 
 use std::error::Error;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use redial_core::{Cause, Secret, Span};
 
+pub use self::exchange::HttpTokenSource;
 pub use self::shared::SharedTokenSource;
 use crate::{BoxError, Fault, HttpError};
 

@@ -10,3 +10,4 @@ mod retry_after;
 mod servers;
 mod tls;
 mod token;
+mod token_exchange;
