@@ -69,6 +69,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod clients;
 mod clock;
 mod connector;
 mod driver;
@@ -78,6 +79,7 @@ mod handle;
 mod spawn;
 
 pub use client::{Client, ClientBuilder, connect};
+pub use clients::{Clients, ClientsError};
 pub use clock::{Clock, SystemClock};
 pub use connector::{Connector, ConnectorBuilder, Deadlines, NetStream, Permit, Socket};
 pub use driver::Direction;

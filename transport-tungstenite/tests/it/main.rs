@@ -1,6 +1,7 @@
 //! Integration tests.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+mod clients;
 mod connector;
 mod driver;
 mod hostile;
