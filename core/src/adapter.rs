@@ -5,7 +5,7 @@ use crate::cause::Cause;
 use crate::event::Continuity;
 use crate::handshake::Handshake;
 use crate::http::HttpResult;
-use crate::id::MessageId;
+use crate::id::{ConnId, MessageId};
 use crate::io::{Frame, Io};
 use crate::ledger::{Class, Path};
 use crate::policy::{Intent, Policy};
@@ -55,6 +55,11 @@ pub trait Adapter: Sized {
 
     /// Takes a token from the application; returns whether the next dial can use it as it is.
     fn offer_token(&mut self, token: Secret) -> bool;
+
+    /// A connection of this name is about to be made; [`Adapter::dial`] follows.
+    fn handle_dial(&mut self, conn: ConnId) {
+        let _ = conn;
+    }
 
     /// Says where to dial.
     fn dial(&mut self, intent: Intent, out: &mut Handshake);

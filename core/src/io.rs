@@ -156,6 +156,12 @@ impl<A: Adapter> Io<'_, A> {
         self.online
     }
 
+    /// Returns the connection that is being made, lives or is being closed.
+    #[must_use]
+    pub const fn conn(&self) -> Option<ConnId> {
+        self.conn
+    }
+
     /// Returns the maker of ids for the wire.
     #[must_use]
     pub const fn wire_ids(&self) -> WireIds {
@@ -189,6 +195,15 @@ impl<A: Adapter> Io<'_, A> {
     /// [`Adapter::handle_http`] with this step.
     pub fn http(&mut self, step: A::Step, within: Span, request: HttpRequest) {
         self.say(Signal::Http { scope: self.scope, step, within, request });
+    }
+
+    /// Asks for an HTTP exchange that belongs to the session, whatever it was asked for in: its
+    /// answer counts although the token request, the connection or the message is given up.
+    ///
+    /// This is for exchanges that change something at the server which must not be lost, such as
+    /// the exchange of a refresh token for the next one.
+    pub fn session_http(&mut self, step: A::Step, within: Span, request: HttpRequest) {
+        self.say(Signal::Http { scope: Scope::Session, step, within, request });
     }
 
     /// The token is there.

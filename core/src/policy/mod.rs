@@ -208,6 +208,17 @@ impl Policy {
         Ok(Self(spec))
     }
 
+    /// Returns the same policy without retries: after every failure the session is suspended, with
+    /// [`SuspendReason::AttemptsExhausted`](crate::SuspendReason), until the application recovers
+    /// it. What a rule says about the token holds all the same, and one that stops still stops.
+    #[must_use]
+    pub const fn manual(&self) -> Self {
+        let mut spec = self.0;
+        // A budget of no attempts is an error in a policy that is read; here it is meant.
+        spec.backoff.attempts = Some(0);
+        Self(spec)
+    }
+
     /// Returns what the policy is made of.
     #[must_use]
     pub const fn spec(&self) -> &PolicySpec {

@@ -230,6 +230,7 @@ impl<A: Adapter> Session<A> {
     fn dial(&mut self, conn: ConnId, intent: Intent, attempt: u16) {
         self.notify(Notice::Connecting { conn, intent, attempt });
         let mut handshake = Handshake::default();
+        self.adapter.handle_dial(conn);
         self.adapter.dial(intent, &mut handshake);
         self.effects.push_back(Effect::Dial { conn, handshake });
     }

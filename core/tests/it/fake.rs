@@ -29,6 +29,7 @@ pub(crate) struct Fake {
     pub(crate) tokens: Tokens,
     pub(crate) causes: Vec<Option<Cause>>,
     pub(crate) closed: Vec<Cause>,
+    pub(crate) dialled: Vec<ConnId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub(crate) const OVER_HTTP: Out = Out { class: RESENT.class, path: Path::Http };
 
 impl Fake {
     pub(crate) fn new(tokens: Tokens) -> Self {
-        Self { policy: POLICY, tokens, causes: Vec::new(), closed: Vec::new() }
+        Self { policy: POLICY, tokens, causes: Vec::new(), closed: Vec::new(), dialled: Vec::new() }
     }
 }
 
@@ -114,6 +115,10 @@ impl Adapter for Fake {
     fn offer_token(&mut self, _token: Secret) -> bool {
         self.tokens = Tokens::ByApplication { offered: true };
         true
+    }
+
+    fn handle_dial(&mut self, conn: ConnId) {
+        self.dialled.push(conn);
     }
 
     fn dial(&mut self, _intent: Intent, out: &mut Handshake) {
@@ -209,6 +214,7 @@ fn say(sentence: &str, io: &mut Io<'_, Fake>) {
         "throttled" => io.throttled(span),
         "window" => io.window(number as u16),
         "text" => io.text(|out| out.extend_from_slice(b"text")),
+        "lasting" => io.session_http(Step::Side, Span::from_secs(5), get("side")),
         "side" => io.http(Step::Side, Span::from_secs(5), get("side")),
         _ => io.message(sentence.into()),
     }

@@ -105,6 +105,26 @@ fn exchanges_die_with_what_they_belong_to() {
 }
 
 #[test]
+fn an_exchange_of_the_sessions_outlives_what_it_was_asked_for_in() {
+    let mut it = Loop::online();
+    it.frame("side;lasting");
+    it.take();
+    it.lose(Cause::Close(1006));
+    let out = it.take();
+    assert_eq!(out.iter().filter(|word| *word == "abort").count(), 1, "{out:?}");
+    it.answer(200, None);
+    assert_eq!(it.take(), ["message side true"]);
+}
+
+#[test]
+fn an_adapter_is_told_the_name_of_each_connection_that_is_dialled() {
+    let mut it = Loop::online();
+    it.lose(Cause::Close(1006));
+    it.run_until(1_000);
+    assert_eq!(it.session.adapter().dialled, [ConnId::new(1), ConnId::new(2)]);
+}
+
+#[test]
 fn an_exchange_has_a_deadline_of_the_sessions() {
     let mut it = Loop::new(Tokens::ByHttp);
     it.input(Input::Connect);

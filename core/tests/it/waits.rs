@@ -3,7 +3,7 @@
 
 use redial_core::{
     Action, Cause, Delay, Event, Intent, Machine, Notice, Reason, Recovery, Rule, Rules,
-    StopReason, TokenUse, Verdict, Wait,
+    StopReason, SuspendReason, TokenUse, Verdict, Wait,
 };
 
 use crate::support::{
@@ -282,6 +282,34 @@ fn at_retry_after(ms: u64, attempt: u16, token: TokenUse) -> Action {
 fn held(ms: u64, attempt: u16) -> Action {
     let token = TokenUse::Keep;
     Action::ScheduleRetry { at: at(ms), attempt, token, cause: Cause::Held, not_before: None }
+}
+
+#[test]
+fn without_retries_every_loss_waits_for_the_application_and_a_recovery_is_one_attempt() {
+    let policy = LIVEPERSON.manual();
+    let mut rig = Rig::online(&policy);
+    let cause = Cause::Close(1006);
+    let reason = SuspendReason::AttemptsExhausted(cause);
+    let suspended = Action::Notify(Notice::Suspended { reason });
+    assert_eq!(
+        rig.event(5_000, closed(1, cause)),
+        [Action::Notify(Notice::Offline { conn: conn(1), cause }), suspended]
+    );
+    assert_eq!(rig.timeout(), None);
+    assert_eq!(rig.event(9_000, Event::Recover), [connect(2, 0)]);
+    // Whoever asks again meanwhile changes nothing.
+    assert_eq!(rig.event(9_001, Event::Recover), []);
+    assert_eq!(rig.event(9_500, closed(2, cause)), [suspended]);
+    assert_eq!(rig.timeout(), None);
+}
+
+#[test]
+fn without_retries_a_rejected_token_is_given_up_all_the_same() {
+    let policy = LIVEPERSON.manual();
+    let mut rig = Rig::online(&policy);
+    rig.event(5_000, closed(1, Cause::Close(4401)));
+    assert_eq!(rig.timeout(), None);
+    assert_eq!(rig.event(9_000, Event::Recover), [regenerate(2, Reason::Rejected)]);
 }
 
 fn connect(number: u32, attempt: u16) -> Action {
