@@ -5,4 +5,5 @@ mod clients;
 mod connector;
 mod driver;
 mod hostile;
+mod ringcentral;
 mod seed;

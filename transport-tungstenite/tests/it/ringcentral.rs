@@ -1,0 +1,4 @@
+//! Sessions that are driven over real sockets, against a simulated RingCentral.
+
+mod recovery;
+mod support;
