@@ -14,7 +14,8 @@ pub struct Backoff {
     pub jitter: Jitter,
     /// Whether the cap of the growth also holds for the jitter.
     pub clip: Clip,
-    /// How many attempts an outage has before the session is suspended; `None`: no end.
+    /// How many attempts an outage has before the session is suspended; `None`: no end, 0: a loss
+    /// suspends it at once.
     pub attempts: Option<u16>,
     /// When the attempts are counted from zero again.
     pub reset: Reset,
@@ -62,6 +63,12 @@ pub enum Jitter {
     Full,
     /// Takes any wait between half and the whole.
     Equal,
+    /// Takes or adds up to this many per cent, by the formula of Socket.IO's reference client:
+    /// one draw says how far, and the first decimal digit of the same draw in which direction.
+    SocketIo {
+        /// From 1 to 100.
+        percent: u16,
+    },
 }
 
 /// Whether the cap is applied before the jitter or after it.
@@ -106,13 +113,22 @@ impl Backoff {
     /// into one instant. Where all of the range lies below the floor, the wait is the floor.
     #[must_use]
     pub const fn wait(&self, attempt: u16, entropy: u64, floor: Span) -> Span {
-        let base = self.growth.base(attempt) as u64;
+        let base = self.jittered_growth().base(attempt) as u64;
         let floor = floor.as_millis() as u64;
         let (least, most) = match self.jitter {
             Jitter::None => (base, base),
             Jitter::Additive(most) => (base, base + most.as_millis() as u64),
             Jitter::Full => (0, base),
             Jitter::Equal => (base / 2, base),
+            // The reference client's draw decides alone; what falls below the floor is lifted.
+            Jitter::SocketIo { percent } => {
+                let most = base as u128 * percent as u128 / 100;
+                let deviation = ((entropy as u128 * most) >> 64) as u64;
+                let digit = (entropy as u128 * 10) >> 64;
+                let wait =
+                    if digit.is_multiple_of(2) { base - deviation } else { base + deviation };
+                (wait, wait)
+            }
         };
         let least = if least < floor { floor } else { least };
         let jittered = if most <= least { least } else { least + draw(entropy, most - least) };
@@ -129,10 +145,26 @@ impl Backoff {
     /// Returns the attempt after which neither the wait nor the budget tells attempts apart.
     #[must_use]
     pub const fn plateau(&self) -> u16 {
-        let attempt = self.growth.plateau();
+        let attempt = self.jittered_growth().plateau();
         match self.attempts {
             Some(budget) if budget > attempt => budget,
             _ => attempt,
+        }
+    }
+
+    /// Returns the growth to which the jitter is applied. Socket.IO's formula cuts nothing before
+    /// the end: a wait of ten times the cap is one that no jitter brings below it.
+    const fn jittered_growth(&self) -> Growth {
+        match (self.jitter, self.clip, self.growth) {
+            (
+                Jitter::SocketIo { .. },
+                Clip::AfterJitter,
+                Growth::Exponential { first, percent, cap },
+            ) => {
+                let cap = Span::saturating_from_millis(cap.as_millis() as u64 * 10);
+                Growth::Exponential { first, percent, cap }
+            }
+            (_, _, growth) => growth,
         }
     }
 
@@ -174,13 +206,15 @@ impl Backoff {
         }
         match self.jitter {
             Jitter::Additive(most) if most.is_zero() => return Err(PolicyError::ZeroSpan),
-            Jitter::None | Jitter::Additive(_) | Jitter::Full | Jitter::Equal => {}
+            Jitter::SocketIo { percent: 0 | 101.. } => return Err(PolicyError::WideJitter),
+            Jitter::None
+            | Jitter::Additive(_)
+            | Jitter::Full
+            | Jitter::Equal
+            | Jitter::SocketIo { .. } => {}
         }
         if let Reset::Stable(Span::ZERO) = self.reset {
             return Err(PolicyError::ZeroSpan);
-        }
-        if let Some(0) = self.attempts {
-            return Err(PolicyError::NoAttempts);
         }
         Ok(())
     }

@@ -291,8 +291,10 @@ pub enum PolicyError {
     ShrinkingBackoff,
     /// A span that must not be zero is zero.
     ZeroSpan,
-    /// A budget of no attempts at all.
+    /// A budget of no rejections at all.
     NoAttempts,
+    /// A jitter of nothing, or of more than the whole wait.
+    WideJitter,
     /// With a steady pace the verdict about one probe must fall before the next.
     SlowVerdict,
 }
@@ -305,7 +307,8 @@ impl PolicyError {
             Self::TooManyRules => "there are too many rules",
             Self::ShrinkingBackoff => "the waits of the backoff shrink",
             Self::ZeroSpan => "a span that must not be zero is zero",
-            Self::NoAttempts => "a budget of no attempts",
+            Self::NoAttempts => "a budget of no rejections",
+            Self::WideJitter => "a jitter outside of 1 to 100 per cent",
             Self::SlowVerdict => "a steady probe is judged only after the next one is due",
         }
     }

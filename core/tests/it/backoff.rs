@@ -166,6 +166,36 @@ fn the_plateau_is_the_first_longest_wait_or_the_budget() {
     assert_eq!(plain(Growth::Fixed(SECOND)).plateau(), 1);
 }
 
+/// The numbers of `nexmo-client` 9.5.1: 2 s, a cap of 15 s, a factor of 0.75. A draw is given as
+/// the tenths and hundredths of the reference client's random number.
+#[test]
+fn socket_ios_formula_is_the_reference_clients() {
+    let backoff = Backoff {
+        jitter: Jitter::SocketIo { percent: 75 },
+        clip: Clip::AfterJitter,
+        ..plain(exponential(2_000, 200, 15_000))
+    };
+    let draw = |hundredths: u64| u64::MAX / 100 * hundredths + u64::MAX / 1_000;
+    for (attempt, hundredths, wait) in [
+        // Even tenths shorten, odd ones lengthen.
+        (1, 0, 1_998),
+        (1, 20, 1_698),
+        (1, 80, 1_000),
+        (1, 10, 2_151),
+        (1, 90, 3_351),
+        (4, 80, 6_388),
+        // 32 s less 19.2 s and more is below the cap, and only that much shortens the fifth wait.
+        (5, 80, 12_776),
+        (5, 60, 15_000),
+        (5, 10, 15_000),
+        (50, 88, 15_000),
+    ] {
+        let millis = millis(&backoff, attempt, draw(hundredths));
+        assert!(millis.abs_diff(wait) <= 8, "{attempt} {hundredths}: {millis}");
+    }
+    assert_eq!(backoff.plateau(), 8);
+}
+
 proptest! {
     #[test]
     fn a_wait_lies_between_floor_and_cap_and_never_shrinks(

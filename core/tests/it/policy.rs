@@ -46,7 +46,11 @@ fn a_policy_that_contradicts_itself_is_refused_with_the_reason() {
     }
     refused(PolicyError::ZeroSpan, |spec| spec.backoff.jitter = Jitter::Additive(Span::ZERO));
     refused(PolicyError::ZeroSpan, |spec| spec.backoff.reset = Reset::Stable(Span::ZERO));
-    refused(PolicyError::NoAttempts, |spec| spec.backoff.attempts = Some(0));
+    for percent in [0, 101] {
+        refused(PolicyError::WideJitter, |spec| {
+            spec.backoff.jitter = Jitter::SocketIo { percent };
+        });
+    }
     refused(PolicyError::NoAttempts, |spec| spec.token.rejections = Some(0));
     refused(PolicyError::ZeroSpan, |spec| spec.token.renew = Renew::Every(Span::ZERO));
     refused(PolicyError::ZeroSpan, |spec| spec.timeouts.connect = Span::ZERO);

@@ -59,6 +59,24 @@ fn a_shorter_retry_after_never_shortens_the_wait() {
 }
 
 #[test]
+fn without_attempts_a_loss_suspends_and_a_rejected_token_is_forgotten_all_the_same() {
+    let policy = liveperson_with(|spec| spec.backoff.attempts = Some(0));
+    for (cause, token) in [(Cause::Network, true), (Cause::Close(4401), false)] {
+        let mut rig = Rig::online(&policy);
+        let reason = SuspendReason::AttemptsExhausted(cause);
+        assert_eq!(
+            rig.event(500, closed(1, cause)),
+            [
+                Action::Notify(Notice::Offline { conn: conn(1), cause }),
+                Action::Notify(Notice::Suspended { reason }),
+            ]
+        );
+        let again = rig.event(5_000, Event::Connect);
+        assert_eq!(matches!(again[0], Action::Connect { attempt: 0, .. }), token, "{again:?}");
+    }
+}
+
+#[test]
 fn retry_after_is_bounded_by_the_policy() {
     let policy = liveperson_with(|spec| spec.retry_after_max = secs(120));
     let mut rig = Rig::online(&policy);

@@ -47,6 +47,7 @@ impl Alphabet {
             Event::Reconnect { token: TokenUse::Keep },
             Event::Reconnect { token: TokenUse::Regenerate },
             Event::NetworkChanged,
+            Event::Renew,
             Event::Shutdown,
             Event::TokenOffered { resumable: true },
             Event::Tick,

@@ -128,7 +128,7 @@ fn mapped_backoff(backoff: Backoff, map: &mut impl FnMut(&'static str, Span) -> 
         },
         jitter: match backoff.jitter {
             Jitter::Additive(most) => Jitter::Additive(map("jitter", most)),
-            Jitter::None | Jitter::Full | Jitter::Equal => backoff.jitter,
+            Jitter::None | Jitter::Full | Jitter::Equal | Jitter::SocketIo { .. } => backoff.jitter,
         },
         reset: match backoff.reset {
             Reset::Online => Reset::Online,
