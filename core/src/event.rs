@@ -23,6 +23,9 @@ pub enum Event {
     },
     /// The host has another network: a wait ends, a connection is probed.
     NetworkChanged,
+    /// The token that is held is to be renewed now: the adapter or the application says so, not
+    /// the clock. Means something only while online.
+    Renew,
     /// The application wants the end.
     Shutdown,
     /// The application gave a token that the next dial can use.
@@ -113,11 +116,12 @@ pub enum Event {
 
 impl Event {
     /// The names of all events, in the order of the enum.
-    pub const NAMES: [&'static str; 18] = [
+    pub const NAMES: [&'static str; 19] = [
         "Connect",
         "Recover",
         "Reconnect",
         "NetworkChanged",
+        "Renew",
         "Shutdown",
         "TokenOffered",
         "Tick",
@@ -142,20 +146,21 @@ impl Event {
             Self::Recover => 1,
             Self::Reconnect { .. } => 2,
             Self::NetworkChanged => 3,
-            Self::Shutdown => 4,
-            Self::TokenOffered { .. } => 5,
-            Self::Tick => 6,
-            Self::TokenReady { .. } => 7,
-            Self::TokenFailed { .. } => 8,
-            Self::TokenRejected { .. } => 9,
-            Self::Dialing { .. } => 10,
-            Self::Opened { .. } => 11,
-            Self::Announced { .. } => 12,
-            Self::Ready { .. } => 13,
-            Self::Ack { .. } => 14,
-            Self::Refused { .. } => 15,
-            Self::Closed { .. } => 16,
-            Self::Throttled { .. } => 17,
+            Self::Renew => 4,
+            Self::Shutdown => 5,
+            Self::TokenOffered { .. } => 6,
+            Self::Tick => 7,
+            Self::TokenReady { .. } => 8,
+            Self::TokenFailed { .. } => 9,
+            Self::TokenRejected { .. } => 10,
+            Self::Dialing { .. } => 11,
+            Self::Opened { .. } => 12,
+            Self::Announced { .. } => 13,
+            Self::Ready { .. } => 14,
+            Self::Ack { .. } => 15,
+            Self::Refused { .. } => 16,
+            Self::Closed { .. } => 17,
+            Self::Throttled { .. } => 18,
         }
     }
 

@@ -122,6 +122,7 @@ pub(crate) enum Signal<A: Adapter> {
     TokenReady { expires_in: Option<Span>, resumable: bool },
     TokenFailed { cause: Cause, retry_after: Option<Span> },
     TokenRejected,
+    Renew,
     TokenNeeded { rejected: Option<Secret> },
     Announce { conn: ConnId, terms: Terms },
     Ready { conn: ConnId, continuity: Continuity },
@@ -219,6 +220,12 @@ impl<A: Adapter> Io<'_, A> {
     /// A side call found the token dead.
     pub fn token_rejected(&mut self) {
         self.say(Signal::TokenRejected);
+    }
+
+    /// The token is to be renewed now, and not when the policy's clock says so. Ends, as every
+    /// renewal, in [`Adapter::authorize`]; while the session is not online it does nothing.
+    pub fn renew(&mut self) {
+        self.say(Signal::Renew);
     }
 
     /// The application must give a token; the one that was rejected is named to it.

@@ -84,6 +84,7 @@ impl Machine {
             Event::Recover => self.handle_recover(turn),
             Event::Reconnect { token } => self.handle_reconnect(turn, token),
             Event::NetworkChanged => self.handle_network_changed(turn),
+            Event::Renew => self.handle_renew(turn),
             Event::Shutdown => self.handle_shutdown(turn),
             Event::TokenOffered { resumable } => self.handle_token_offered(turn, resumable),
             Event::Tick => self.handle_tick(turn),

@@ -115,6 +115,17 @@ impl Machine {
         }
     }
 
+    /// Starts a renewal that nobody has planned, or the one that is planned, as soon as the floors
+    /// allow it. One that is under way goes on.
+    pub(super) fn handle_renew(&mut self, turn: &mut Turn<'_>) {
+        let Phase::Online(online) = &self.phase else { return };
+        match online.renewal {
+            Renewal::Running { .. } => {}
+            Renewal::None => self.start_renewal(turn, RenewalKind::Renew),
+            Renewal::At { kind, .. } => self.start_renewal(turn, kind),
+        }
+    }
+
     /// Moves a planned renewal that servers have put off.
     pub(super) fn hold_renewal(&mut self) {
         if let Phase::Online(Online { renewal: Renewal::At { at, .. }, .. }) = &mut self.phase {

@@ -93,6 +93,7 @@ impl<A: Adapter> Session<A> {
                     self.feed(cx, Event::TokenRejected { token });
                 }
             }
+            Signal::Renew => self.feed(cx, Event::Renew),
             Signal::TokenNeeded { rejected } => {
                 if let Some(token) = self.machine.pending_token() {
                     let (reason, cause) = match self.authorizing {

@@ -95,6 +95,44 @@ fn a_renewal_without_an_answer_is_tried_again_later() {
 }
 
 #[test]
+fn a_renewal_that_is_asked_for_begins_at_once_and_once() {
+    let policy = quiet(Renew::Every(secs(300)));
+    let mut rig = Rig::online(&policy);
+    assert_eq!(rig.event(5_000, Event::Renew), [Action::RenewToken { token: token(2) }]);
+    assert_eq!(rig.event(5_000, Event::Renew), [], "one is under way");
+    rig.event(5_100, token_ready(2));
+    // The floor holds for it as for every other.
+    assert_eq!(rig.event(5_200, Event::Renew), []);
+    assert_eq!(rig.timeout(), Some(6_000));
+    assert_eq!(rig.tick(6_000), [Action::RenewToken { token: token(3) }]);
+    // What the failure of the one before has planned comes earlier, and stays what it is.
+    rig.event(6_100, token_failed(3, 401, None));
+    assert_eq!(rig.event(6_200, token_failed(4, 401, None)), [failed(4, 401)]);
+    assert_eq!(rig.event(9_000, Event::Renew), [regenerate(5, Reason::Rejected)]);
+}
+
+#[test]
+fn a_renewal_is_a_matter_of_a_session_that_is_online() {
+    let mut rig = Rig::new(&LIVEPERSON);
+    let story = [
+        Event::Connect,
+        token_ready(1),
+        Event::Dialing { conn: conn(1) },
+        Event::Opened { conn: conn(1) },
+        Event::Shutdown,
+        closed(1, Cause::Close(1000)),
+    ];
+    for event in story {
+        assert_eq!(rig.event(0, Event::Renew), [], "{}", rig.phase());
+        rig.event(0, event);
+    }
+    assert_eq!(rig.event(0, Event::Renew), []);
+    let mut waiting = Rig::online(&LIVEPERSON);
+    waiting.event(0, closed(1, Cause::Network));
+    assert_eq!(waiting.event(0, Event::Renew), []);
+}
+
+#[test]
 fn a_side_call_that_finds_the_token_dead_renews_it_once_without_a_cut() {
     let mut rig = Rig::online(&LIVEPERSON);
     let rejected = Event::TokenRejected { token: token(1) };

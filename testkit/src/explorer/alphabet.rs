@@ -62,7 +62,9 @@ impl Alphabet {
         events.extend(losses(policy, long));
         let entropies = match policy.spec().backoff.jitter {
             Jitter::None => vec![0],
-            Jitter::Additive(_) | Jitter::Full | Jitter::Equal => vec![0, u64::MAX / 2, u64::MAX],
+            Jitter::Additive(_) | Jitter::Full | Jitter::Equal | Jitter::SocketIo { .. } => {
+                vec![0, u64::MAX / 2, u64::MAX]
+            }
         };
         let leap = Span::from_millis(long.as_millis().saturating_mul(4));
         Self { events, entropies, leap }

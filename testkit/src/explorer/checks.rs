@@ -276,6 +276,7 @@ fn is_stale(step: &Step<'_>) -> bool {
         | Event::Recover
         | Event::Reconnect { .. }
         | Event::NetworkChanged
+        | Event::Renew
         | Event::Shutdown
         | Event::TokenOffered { .. }
         | Event::Tick

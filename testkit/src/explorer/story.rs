@@ -167,6 +167,7 @@ fn renamed(event: Event, machine: &Machine) -> Event {
         | Event::Recover
         | Event::Reconnect { .. }
         | Event::NetworkChanged
+        | Event::Renew
         | Event::Shutdown
         | Event::TokenOffered { .. }
         | Event::Tick

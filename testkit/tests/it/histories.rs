@@ -264,6 +264,7 @@ fn event(step: Move, machine: &Machine, span: impl Fn(u8) -> Span) -> Event {
         3 => Event::Reconnect {
             token: if step.which.is_multiple_of(2) { TokenUse::Keep } else { TokenUse::Regenerate },
         },
+        5 if step.which.is_multiple_of(4) => Event::Renew,
         5 => Event::NetworkChanged,
         6 if step.which.is_multiple_of(16) => Event::Shutdown,
         6 | 7 => Event::TokenReady { token, expires_in: some, resumable: step.which > 64 },
