@@ -126,6 +126,15 @@ impl Json {
         serde_json::from_slice(&self.0)
     }
 
+    /// Takes a part that was borrowed from this text, without a copy; `None` where `raw` comes from
+    /// elsewhere.
+    #[must_use]
+    pub fn part(&self, raw: &RawValue) -> Option<Self> {
+        let (whole, part) = (self.0.as_ptr_range(), raw.get().as_bytes().as_ptr_range());
+        let within = whole.start <= part.start && part.end <= whole.end;
+        within.then(|| Self::slice(&self.0, raw))
+    }
+
     /// Takes the part of `frame` that is `raw`.
     pub(crate) fn slice(frame: &Bytes, raw: &RawValue) -> Self {
         Self(frame.slice_ref(raw.get().as_bytes()))

@@ -1,7 +1,7 @@
 //! What the owner of a connection sends.
 
 use bytes::Bytes;
-use redial_core::Frame;
+use redial_core::{Adapter, Frame, Io};
 
 use super::slot::{Slot, State};
 use super::{Connection, Join, Phase};
@@ -120,6 +120,18 @@ impl Connection {
                 self.push_frame(Frame::Text(Bytes::from_static(b"2"))).map_err(|_| SendError::Full)
             }
             (Generation::Eio3, Phase::Opening | Phase::Failed) | (Generation::Eio4, _) => Ok(()),
+        }
+    }
+
+    /// Writes all frames that wait to the socket that is open now, text and bytes in their order.
+    pub fn flush<A: Adapter>(&mut self, io: &mut Io<'_, A>) {
+        while let Some(frame) = self.poll_frame() {
+            match frame {
+                Frame::Text(bytes) => io.text(|out| out.extend_from_slice(&bytes)),
+                Frame::Binary(bytes) => io.binary(bytes),
+                // A connection makes none: its heartbeats are text.
+                Frame::Ping(_) | Frame::Pong(_) => {}
+            }
         }
     }
 
