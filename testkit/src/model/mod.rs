@@ -120,6 +120,10 @@ impl Model {
                 self.end_wait(&rules);
             }
             Event::NetworkChanged if self.stage == Stage::Online => self.probe_out_of_turn(),
+            Event::Renew if self.stage == Stage::Online && !self.renewing => {
+                let planned = self.renewal.unwrap_or(Work::Prolong);
+                self.renew_when_allowed(&rules, planned);
+            }
             Event::Reconnect { token } => self.reconnect(&rules, token),
             Event::Shutdown => self.shut_down(&rules),
             Event::TokenOffered { resumable } if self.stage != Stage::Leaving => {

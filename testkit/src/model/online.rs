@@ -227,7 +227,7 @@ impl Model {
         self.alarms.set(Alarm::Renewal, at);
     }
 
-    fn renew_when_allowed(&mut self, rules: &Rules<'_>, work: Work) {
+    pub(super) fn renew_when_allowed(&mut self, rules: &Rules<'_>, work: Work) {
         if self.may_begin() > self.now {
             self.renew_at(self.may_begin(), work);
         } else {

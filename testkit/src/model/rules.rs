@@ -34,6 +34,10 @@ pub(super) fn wait(backoff: &Backoff, attempt: u64, entropy: u64, floor: Span) -
         Jitter::Additive(most) => whole..=whole + ms(most),
         Jitter::Full => 0..=whole,
         Jitter::Equal => whole / 2..=whole,
+        Jitter::SocketIo { percent } => {
+            let wait = socket_io(backoff, attempt, entropy, percent);
+            wait..=wait
+        }
     };
     // Chance draws evenly from what lies above the floor.
     let least = floor.max(*range.start());
@@ -44,6 +48,22 @@ pub(super) fn wait(backoff: &Backoff, attempt: u64, entropy: u64, floor: Span) -
         Clip::AfterJitter => jittered.min(longest(&backoff.growth)),
     };
     clipped.max(floor).min(u64::from(u32::MAX))
+}
+
+/// The reference client's formula: the wait grows without a cap, a draw from 0 to 1 says which part
+/// of the jitter counts, and its first decimal digit whether it is taken away or added. Beyond ten
+/// times the cap no jitter brings the wait below it.
+fn socket_io(backoff: &Backoff, attempt: u64, entropy: u64, percent: u16) -> u64 {
+    let whole = match (backoff.growth, backoff.clip) {
+        (Growth::Exponential { first, percent, cap }, Clip::AfterJitter) => {
+            let cap = Span::saturating_from_millis(10 * ms(cap));
+            grown(&Growth::Exponential { first, percent, cap }, attempt)
+        }
+        (growth, _) => grown(&growth, attempt),
+    };
+    let part = |of: u64| (u128::from(entropy) * u128::from(of) / TWO_TO_64) as u64;
+    let jitter = part(whole * u64::from(percent) / 100);
+    if part(10) % 2 == 0 { whole - jitter } else { whole + jitter }
 }
 
 /// Says whether a keepalive that a server announces makes sense.

@@ -13,7 +13,7 @@ use super::{Source, policy};
 pub fn event(source: &mut Source<'_>) -> Event {
     let conn = ConnId::new(u32::from(source.below(4)));
     let token = TokenId::new(u32::from(source.below(4)));
-    match source.below(18) {
+    match source.below(19) {
         0 => Event::Tick,
         1 => Event::Connect,
         2 => Event::Recover,
@@ -34,6 +34,7 @@ pub fn event(source: &mut Source<'_>) -> Event {
             Event::Refused { conn, code, retry_after: retry_after(source) }
         }
         16 => Event::Closed { conn, cause: cause(source), retry_after: retry_after(source) },
+        17 => Event::Renew,
         _ => Event::Throttled { within: source.span(0, 60_000) },
     }
 }

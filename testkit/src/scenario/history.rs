@@ -322,6 +322,7 @@ fn renamed(mut event: Event, machine: &Machine) -> Event {
         | Event::Recover
         | Event::Reconnect { .. }
         | Event::NetworkChanged
+        | Event::Renew
         | Event::Shutdown
         | Event::TokenOffered { .. }
         | Event::Tick

@@ -104,16 +104,17 @@ fn backoff(source: &mut Source<'_>) -> Backoff {
     };
     Backoff {
         growth,
-        jitter: match source.below(4) {
+        jitter: match source.below(5) {
             0 => Jitter::None,
             1 => Jitter::Additive(source.span(1, 5_000)),
             2 => Jitter::Full,
-            _ => Jitter::Equal,
+            3 => Jitter::Equal,
+            _ => Jitter::SocketIo { percent: 1 + u16::from(source.below(100)) },
         },
         clip: source.pick(&[Clip::ThenJitter, Clip::AfterJitter]),
         attempts: match source.below(4) {
             0 | 1 => None,
-            _ => Some(1 + u16::from(source.below(8))),
+            _ => Some(u16::from(source.below(8))),
         },
         reset: match source.below(3) {
             0 | 1 => Reset::Online,
