@@ -264,7 +264,8 @@ impl Adapter for WebMessaging {
     }
 
     fn restore(&mut self, cursor: Cursor) {
-        self.token = cursor.token.map(Secret::new).or_else(|| self.token.take());
+        // A session that had given its token up does not begin with the configured one again.
+        self.token = cursor.token.map(Secret::new);
         self.start_new = cursor.start_new;
         for id in &cursor.recent {
             self.recent.insert(id);

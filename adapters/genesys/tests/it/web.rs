@@ -407,3 +407,18 @@ fn a_session_survives_the_process_and_starts_by_itself() {
     assert_eq!(next.take_texts().pop().expect("configure")["token"], TOKEN);
     let _ = (Span::ZERO, Frame::Ping(Default::default()));
 }
+
+#[test]
+fn a_token_that_was_given_up_is_not_taken_from_the_configuration_by_a_later_process() {
+    let mut world = World::messaging();
+    world.receive(&json!({ "type": "response", "class": "SessionExpiredEvent", "code": 200,
+                           "body": {} }));
+    world.lose(Cause::Network);
+    let saved = world.session.snapshot();
+    let adapter = messenger().build().expect("a good configuration");
+    let now = world.cx().now;
+    let mut later = World::with(Session::restore(adapter, now, saved));
+    later.run(60_000);
+    assert_eq!(later.dials(), 0, "{:?}", later.wire);
+    assert!(later.items.iter().any(|(_, item)| matches!(item, Item::TokenNeeded { .. })));
+}
