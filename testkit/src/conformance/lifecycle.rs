@@ -166,6 +166,10 @@ fn failed_exchanges<V: Vendor>(vendor: &V) -> Result<usize, Broken> {
             };
             rig.act(Act::Http(id, answer))?;
             rig.settle()?;
+            if rig.session.machine().pending_token().is_some() && rig.due() > Some(rig.now + 100) {
+                let what = "the exchange has failed, and nothing is done but to wait for a token";
+                return Err(rig.broken(what.into()));
+            }
             let over = rig.session.is_stopped();
             if matches!(rig.session.machine().phase(), Phase::Suspended(_)) {
                 rig.act(Act::Connect)?;

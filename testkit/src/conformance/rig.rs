@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use redial_core::http::{HttpRequest, HttpResult};
 use redial_core::{
-    Cause, ConnId, Cx, Effect, Fate, Frame, Handshake, HttpId, Input, Item, MessageId, Secret,
-    Session, Span, Timestamp, TokenUse, Transmit,
+    Cause, ConnId, Continuity, Cx, Effect, Fate, Frame, Handshake, HttpId, Input, Item, MessageId,
+    Notice, Secret, Session, Span, Timestamp, TokenUse, Transmit,
 };
 
 use super::report::{Broken, panic_text};
@@ -41,6 +41,7 @@ pub(super) struct Rig<'a, V: Vendor> {
     pub(super) texts: Vec<String>,
     pub(super) fates: Vec<(MessageId, Fate)>,
     pub(super) accepted: Vec<MessageId>,
+    pub(super) continuity: Option<Continuity>,
     pub(super) prints: Option<Prints>,
 }
 
@@ -116,6 +117,7 @@ impl<'a, V: Vendor> Rig<'a, V> {
             texts: Vec::new(),
             fates: Vec::new(),
             accepted: Vec::new(),
+            continuity: None,
             prints: None,
         }
     }
@@ -300,6 +302,7 @@ impl<'a, V: Vendor> Rig<'a, V> {
             }
             Item::Fate(settled) => self.fates.push((settled.id, settled.fate)),
             Item::TokenNeeded { .. } => self.wants_token = true,
+            Item::Notice(Notice::Online { continuity, .. }) => self.continuity = Some(*continuity),
             Item::Notice(_) | Item::Gap { .. } | Item::Problem(_) | Item::PeerReason { .. } => {}
         }
         self.print(|shown| shown.push_str(&text));
@@ -335,11 +338,10 @@ impl<'a, V: Vendor> Rig<'a, V> {
             self.act(Act::Token(token))?;
         } else if let Some((conn, handshake)) = self.dial.take() {
             self.open(conn, &handshake)?;
-        } else if let (Some(conn), Some(frame)) = (self.conn, self.inbox.pop_front()) {
-            if let Frame::Text(bytes) | Frame::Binary(bytes) = &frame {
-                self.wire(bytes);
-            }
-            self.act(Act::Frame(conn, frame))?;
+        } else if self.conn.is_some()
+            && let Some(frame) = self.inbox.pop_front()
+        {
+            self.receive(frame)?;
         } else if let (Some(conn), Some(code)) = (self.conn, self.farewell.take()) {
             self.conn = None;
             self.act(Act::Closed(conn, Cause::Close(code), None))?;
@@ -376,10 +378,11 @@ impl<'a, V: Vendor> Rig<'a, V> {
 
     /// The vendor says something.
     pub(super) fn receive(&mut self, frame: Frame) -> Result<(), Broken> {
-        match self.conn {
-            Some(conn) => self.act(Act::Frame(conn, frame)),
-            None => Ok(()),
+        let Some(conn) = self.conn else { return Ok(()) };
+        if let Frame::Text(bytes) | Frame::Binary(bytes) = &frame {
+            self.wire(bytes);
         }
+        self.act(Act::Frame(conn, frame))
     }
 
     /// Lets time pass, with a tick at every deadline and answers to whatever is asked.

@@ -69,7 +69,28 @@ pub(super) fn snapshots_keep_everything<V: Vendor>(vendor: &V) -> Result<String,
         }
         accepted += open.len();
     }
+    continues(vendor)?;
     Ok(format!("{SEEDS} snapshots, {accepted} open messages"))
+}
+
+/// What a session is after a loss, resumed or fresh, it is in a later process, too.
+fn continues<V: Vendor>(vendor: &V) -> Result<(), Broken> {
+    let mut rig = Rig::online(vendor)?;
+    rig.run(1_000)?;
+    let saved = json(&rig, &rig.session.snapshot())?;
+    let mut later = restored(vendor, &rig, &saved)?;
+    rig.lose(Cause::Network, None)?;
+    for rig in [&mut rig, &mut later] {
+        rig.act(Act::Connect)?;
+        rig.get_online()?;
+    }
+    match (rig.continuity, later.continuity) {
+        (Some(first), Some(second)) if first != second => {
+            let what = format!("after a loss it is {first:?}, and {second:?} in a later process");
+            Err(later.broken(what))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn json<V: Vendor>(

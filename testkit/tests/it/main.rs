@@ -2,6 +2,7 @@
 
 #[cfg(feature = "servers")]
 mod client;
+mod conformance;
 mod explorer;
 mod faults;
 mod faulty;
@@ -9,6 +10,7 @@ mod histories;
 mod jitter;
 mod policies;
 mod scenario;
+mod toy;
 mod world;
 
 #[cfg(feature = "servers")]
