@@ -69,10 +69,7 @@ pub(crate) fn is_header_value(text: &str) -> bool {
 
 /// Returns whether `text` can be a credential: visible characters and spaces between them, bounded.
 pub(crate) fn is_credential(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= MAX_CREDENTIAL
-        && text.trim() == text
-        && is_header_value(text)
+    !text.is_empty() && text.len() <= MAX_CREDENTIAL && text.trim() == text && is_header_value(text)
 }
 
 /// Writes `text` so that it can stand in a path segment, a query or a form.

@@ -14,6 +14,7 @@
 //! assert_eq!(world.connects(), [0, 13_000]);
 //! ```
 
+mod fleet;
 mod script;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,7 @@ use redial_core::{
     Timestamp, TokenId,
 };
 
+pub use fleet::{Fleet, Plan, Tally, WorldFailed};
 pub use script::{Dial, Link, Login};
 
 use crate::explorer::{INVARIANTS, Step, Witness};

@@ -1,15 +1,18 @@
 //! Integration tests.
 
+mod accounts;
 #[cfg(feature = "servers")]
 mod client;
 mod conformance;
 mod explorer;
 mod faults;
 mod faulty;
+mod fleet;
 mod histories;
 mod jitter;
 mod policies;
 mod scenario;
+mod shipped;
 mod toy;
 mod world;
 

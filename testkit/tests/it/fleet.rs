@@ -1,0 +1,107 @@
+//! Many sessions in virtual time: a share of what the nightly profile does.
+
+use std::path::PathBuf;
+
+use redial_core::{Machine, Policy, Speed};
+use redial_testkit::explorer::Subject;
+use redial_testkit::trace::{Replay, TraceError};
+use redial_testkit::world::{Plan, Tally, WorldFailed};
+
+use crate::faulty::{Fault, Faulty};
+use crate::policies::{EXPIRING, LIVEPERSON, RESUMING, SHORT};
+
+#[test]
+fn days_of_shipped_policies_keep_every_law() {
+    for (_, policy) in crate::shipped::policies() {
+        let tally = run(&Plan::new(&policy, 1).sized(8, 5));
+        assert!(tally.onlines > 8 && tally.losses > 8, "{tally}");
+        assert!(tally.messages > 500 && tally.resent > 0, "{tally}");
+    }
+}
+
+#[test]
+fn scaled_policies_keep_every_law() {
+    for seed in 0..3 {
+        let plan = Plan::new(&redial_liveperson::POLICY, seed).sized(8, 8);
+        run(&plan.scaled(Speed::new(100)));
+    }
+}
+
+#[test]
+fn policies_of_a_few_milliseconds_keep_every_law() {
+    for policy in [SHORT, RESUMING, EXPIRING] {
+        // The servers are as quick as the policy.
+        let mut plan = Plan::new(&Policy::new(redial_core::PolicySpec::DEFAULT), 5).sized(8, 5);
+        plan = plan.scaled(Speed::new(5_000));
+        plan.latency = redial_core::Span::from_millis(1);
+        run(&Plan { policy, ..plan });
+    }
+}
+
+#[test]
+fn any_policy_keeps_every_law() {
+    for seed in 0..30 {
+        let bytes = redial_testkit::scenario::bytes_of(seed, 120);
+        let policy =
+            redial_testkit::scenario::policy(&mut redial_testkit::scenario::Source::new(&bytes));
+        run(&Plan::new(&policy, seed).sized(3, 1));
+    }
+}
+
+#[test]
+fn a_seed_is_the_same_world_each_time() {
+    let plan = Plan::new(&LIVEPERSON, 3).sized(4, 3);
+    assert_eq!(run(&plan), run(&plan));
+    assert_ne!(run(&plan), run(&Plan { seed: 4, ..plan }));
+}
+
+#[test]
+fn a_planted_fault_names_its_seed_and_comes_back_from_its_file() {
+    for fault in [Fault::IgnoresRetryAfter, Fault::HammersAcceptThenClose, Fault::DropsTheFence] {
+        let faulty = || Faulty::new(fault);
+        let failed = fails(faulty);
+        assert!(failed.to_string().contains(&format!("seed {}", failed.plan.seed)), "{failed}");
+
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("world");
+        let path = failed.save(&folder).expect("a file");
+        let replay = Replay::load(&path).expect("a replay file");
+        assert_eq!(replay.trace, failed.trace);
+        assert!(replay.is_of(&failed.breach));
+
+        // The events alone break the same law at the same event.
+        let fed = replay.feed(faulty()).expect_err("the same fault");
+        assert_eq!((&fed.breach, &fed.trace), (&failed.breach, &failed.trace));
+        // And so does the whole world, from the seed in the file.
+        assert_eq!(replay.simulate(faulty), Err(failed));
+        // A machine without the fault stands both.
+        assert_eq!(replay.feed(Machine::new()), Ok(()));
+        assert!(replay.simulate(Machine::new).is_ok());
+    }
+}
+
+#[test]
+fn a_file_that_is_damaged_or_newer_is_refused_by_name() {
+    let text = fails(|| Faulty::new(Fault::IgnoresRetryAfter)).to_trace();
+    let refuse = |text: &str| Replay::parse(text).expect_err("no replay file").to_string();
+    assert_eq!(refuse(""), "line 1 is not what it should be");
+    assert_eq!(
+        refuse(&text[..text.len() - 9]),
+        format!("line {} is not what it should be", text.lines().count())
+    );
+    let newer = text.replacen("\"redial_trace\":1", "\"redial_trace\":2", 1);
+    assert!(matches!(Replay::parse(&newer), Err(TraceError::Version(2))));
+}
+
+/// Runs until a seed finds the fault.
+fn fails<S: Subject>(subject: impl Fn() -> S) -> Box<WorldFailed> {
+    let run = |seed| Plan::new(&redial_liveperson::POLICY, seed).sized(3, 6).run_with(&subject);
+    (0..40).find_map(|seed| run(seed).err()).expect("the fault is found")
+}
+
+/// A failure leaves a file behind and says where.
+fn run(plan: &Plan) -> Tally {
+    plan.run().unwrap_or_else(|failed| {
+        let path = failed.save(&PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("world"));
+        panic!("{failed}; see {path:?}")
+    })
+}
