@@ -20,10 +20,10 @@ pub mod ringcentral;
 mod shared;
 mod sim;
 mod socket;
-#[allow(dead_code, unused_imports, reason = "the simulators that stand on it follow")]
 mod socketio;
 mod tls;
 mod valve;
+pub mod vonage;
 mod wire;
 
 pub use fault::{Command, Direction, Refusal, Refused, STEPS, Silence};

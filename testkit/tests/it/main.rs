@@ -26,3 +26,5 @@ mod liveperson_sim;
 mod proxy;
 #[cfg(feature = "servers")]
 mod ringcentral_sim;
+#[cfg(feature = "servers")]
+mod vonage_sim;
