@@ -12,6 +12,8 @@ pub enum Profile {
     /// CodeChat: a plain WebSocket for each event.
     #[default]
     CodeChat,
+    /// Evolution API 2: Socket.IO, a namespace for each instance.
+    V2,
 }
 
 impl Profile {
@@ -20,6 +22,7 @@ impl Profile {
     pub fn name(self) -> &'static str {
         match self {
             Self::CodeChat => "codechat",
+            Self::V2 => "v2",
         }
     }
 }
@@ -70,10 +73,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Lets tokens expire, and refreshes only those that it has issued.
+    /// Lets tokens expire, and knows only what was created.
     #[must_use]
     pub fn for_tests() -> Self {
-        let settings = Settings { expires_in_s: 3600, adopt_tokens: false, ..Settings::default() };
+        let settings = Settings { expires_in_s: 3600, adopt: false, ..Settings::default() };
         Self { settings, ..Self::default() }
     }
 }
@@ -92,21 +95,35 @@ pub enum RefuseMode {
 /// What can be changed at run time, by [`Settings::set`].
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Secret that tokens are signed with.
+    /// Secret that tokens are signed with (codechat).
     pub jwt_secret: String,
-    /// Life of issued tokens in seconds; with 0 the expiry of any token is ignored.
+    /// Life of issued tokens in seconds; with 0 the expiry of any token is ignored (codechat).
     ///
     /// The server's sample configuration says 0. A token issued then says that it has expired.
     pub expires_in_s: u64,
-    /// Whether a token that was signed elsewhere with the secret makes its instance known, so that
-    /// it can be refreshed.
-    pub adopt_tokens: bool,
-    /// Values of the header `apikey` that may create instances; with none, any may.
+    /// Whether an instance that nobody created is taken for one, with all its events on: by a token
+    /// that was signed elsewhere, which then can be refreshed, or by its name.
+    pub adopt: bool,
+    /// Global keys, which may create instances and open every namespace; with none, any key is one.
     pub api_keys: Vec<String>,
-    /// What a client sees of a refused upgrade.
+    /// What a client sees of a refused upgrade (codechat).
     pub refuse_mode: RefuseMode,
-    /// Frame that each new socket gets in the same burst as the answer to its upgrade.
+    /// Frame that each new socket gets in the same burst as the answer to its upgrade (codechat).
     pub greeting: Option<Value>,
+    /// Whether a handshake needs a key; clients on the server's own host do not (v2).
+    pub key_required: bool,
+    /// Whether every event of every instance is emitted on the root namespace as well (v2).
+    pub global: bool,
+    /// Whether events carry the token of their instance (v2).
+    pub expose_key: bool,
+    /// How long the server waits before it pings, as it announces (v2).
+    pub ping_interval: Duration,
+    /// How long the server waits for the answer to its ping, as it announces (v2).
+    pub ping_timeout: Duration,
+    /// How long a connection may be without a namespace (v2).
+    pub join_timeout: Duration,
+    /// Longest message of a client (v2).
+    pub max_payload: usize,
     /// Whether pings are answered.
     pub answer_pings: bool,
     /// Time without anything from the client after which a socket is closed, as a proxy does.
@@ -122,10 +139,17 @@ impl Default for Settings {
         Self {
             jwt_secret: DEFAULT_SECRET.to_owned(),
             expires_in_s: 0,
-            adopt_tokens: true,
+            adopt: true,
             api_keys: Vec::new(),
             refuse_mode: RefuseMode::Status,
             greeting: None,
+            key_required: true,
+            global: false,
+            expose_key: false,
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            join_timeout: Duration::from_secs(45),
+            max_payload: 1_000_000,
             answer_pings: true,
             idle_close: None,
             idle_close_code: 1001,
@@ -141,7 +165,8 @@ impl Settings {
     /// | --- | --- |
     /// | `jwt_secret` | text that is not empty |
     /// | `expires_in_s` | number, 0 to ignore the expiry of tokens |
-    /// | `adopt_tokens`, `answer_pings`, `extra_fields` | true or false |
+    /// | `adopt`, `answer_pings`, `extra_fields`, `key_required`, `global`, `expose_key` | true or false |
+    /// | `ping_interval_ms`, `ping_timeout_ms`, `join_timeout_ms`, `max_payload` | number above 0 |
     /// | `api_key` | text to let in, null for any |
     /// | `refuse_mode` | `status`, `end` or `reset` |
     /// | `greeting` | any JSON, null for none |
@@ -158,9 +183,18 @@ impl Settings {
                 self.jwt_secret = secret.ok_or_else(|| takes(key, "text"))?.to_owned();
             }
             "expires_in_s" => self.expires_in_s = number(key, value)?,
-            "adopt_tokens" => self.adopt_tokens = flag(key, value)?,
+            "adopt" => self.adopt = flag(key, value)?,
             "answer_pings" => self.answer_pings = flag(key, value)?,
             "extra_fields" => self.extra_fields = flag(key, value)?,
+            "key_required" => self.key_required = flag(key, value)?,
+            "global" => self.global = flag(key, value)?,
+            "expose_key" => self.expose_key = flag(key, value)?,
+            "ping_interval_ms" => self.ping_interval = span(key, value)?,
+            "ping_timeout_ms" => self.ping_timeout = span(key, value)?,
+            "join_timeout_ms" => self.join_timeout = span(key, value)?,
+            "max_payload" => {
+                self.max_payload = usize::try_from(positive(key, value)?).unwrap_or(usize::MAX);
+            }
             "api_key" => match value {
                 Value::Null => self.api_keys.clear(),
                 Value::String(text) => self.api_keys.push(text.clone()),
@@ -202,6 +236,17 @@ fn flag(key: &str, value: &Value) -> Result<bool, String> {
 fn number(key: &str, value: &Value) -> Result<u64, String> {
     let number = value.as_u64().filter(|number| *number <= 2 * 366 * 24 * 60 * 60 * 1000);
     number.ok_or_else(|| takes(key, "a whole number of at most two years"))
+}
+
+fn positive(key: &str, value: &Value) -> Result<u64, String> {
+    match number(key, value)? {
+        0 => Err(takes(key, "a number above 0")),
+        number => Ok(number),
+    }
+}
+
+fn span(key: &str, value: &Value) -> Result<Duration, String> {
+    positive(key, value).map(Duration::from_millis)
 }
 
 /// The secret that is used when none is chosen; it is no secret.

@@ -24,8 +24,8 @@ pub struct EvolutionSim {
 }
 
 impl EvolutionSim {
-    /// Begins with the options for tests: plain text, tokens that expire, and refreshes of issued
-    /// tokens only.
+    /// Begins with the options for tests: plain text, tokens that expire, and nothing known
+    /// but what was created.
     #[must_use]
     pub fn builder() -> Builder {
         Builder { options: Options::for_tests() }
@@ -47,9 +47,9 @@ impl EvolutionSim {
             wire_capacity: options.wire_capacity,
         };
         let mut made = None;
-        let sim = Sim::start(listen, |_, wire| {
+        let sim = Sim::start(listen, |host, wire| {
             let (profile, seed) = (options.profile, options.seed);
-            let vendor = Arc::new(Evolution::new(profile, seed, options.settings, wire));
+            let vendor = Arc::new(Evolution::new(profile, seed, options.settings, host, wire));
             made = Some(vendor.clone());
             Box::new(vendor)
         })
@@ -58,13 +58,14 @@ impl EvolutionSim {
         Ok(Self { sim, vendor })
     }
 
-    /// Makes every token so far invalid for new sockets; open sockets stay, and a token that is the
-    /// newest of its instance can be refreshed still.
+    /// Makes every token and key so far invalid for new sockets; open sockets stay, and a token that
+    /// is the newest of its instance can be refreshed still.
     pub async fn revoke_tokens(&self) {
         self.sim.run(Command::RevokeTokens).await;
     }
 
-    /// Forgets every instance, so that no token so far can be refreshed.
+    /// Forgets every instance of CodeChat, so that no token so far can be refreshed, and every
+    /// namespace of Evolution API.
     pub async fn expire_sessions(&self) {
         self.sim.run(Command::ExpireSessions).await;
     }
@@ -74,7 +75,7 @@ impl EvolutionSim {
         self.sim.run(Command::Notify { n, body }).await;
     }
 
-    /// Emits one event of an instance with this payload; tells whether a socket got it.
+    /// Emits one event of an instance with this payload or data; tells whether a socket got it.
     pub async fn emit(&self, instance: &str, event: &str, data: Value) -> bool {
         let body = json!({ "instance": instance, "event": event, "data": data });
         let answer = self.sim.run(Command::Notify { n: 1, body }).await;

@@ -19,19 +19,23 @@ pub struct State {
     pub upgrades: Vec<UpgradeCall>,
     /// Creations of instances, refused ones included.
     pub creates: Vec<TokenCall>,
-    /// Refreshes of tokens, refused ones included.
+    /// Refreshes of tokens, refused ones included (codechat).
     pub refreshes: Vec<TokenCall>,
     /// Every socket, ended ones included.
     pub sockets: Vec<SocketSeen>,
     /// Pings on sockets.
     pub pings: Vec<PingSeen>,
-    /// What clients have sent; the service ignores it.
+    /// What clients have sent, which the service ignores: messages, or events of Socket.IO.
     pub messages: Vec<MessageSeen>,
+    /// Wishes to join a namespace, refused ones included (v2).
+    pub joins: Vec<JoinCall>,
+    /// Namespaces of instances that exist (v2).
+    pub namespaces: Vec<String>,
     /// Events of the service, whether anybody got them or not.
     pub emits: Vec<Emitted>,
     /// Sockets that are open.
     pub live_sockets: usize,
-    /// Frames that broke the WebSocket protocol.
+    /// Frames that broke the WebSocket protocol, or that of Socket.IO.
     pub bad_frames: u64,
     /// Frames that were swallowed by a silence.
     pub swallowed: u64,
@@ -48,11 +52,11 @@ pub struct UpgradeCall {
     pub t_ms: u64,
     /// Path that it asked for.
     pub path: String,
-    /// Event that it asked for, as it stood in the query, decoded.
+    /// Event that it asked for, as it stood in the query, decoded (codechat).
     pub event: Option<String>,
-    /// Instance that its token names, whether the token was good or not.
+    /// Instance that its token names, whether the token was good or not (codechat).
     pub instance: Option<String>,
-    /// Label of the token that it showed.
+    /// Label of the token or key that it showed.
     pub token: Option<String>,
     /// Status of the answer.
     pub status: Option<u16>,
@@ -75,24 +79,37 @@ pub struct TokenCall {
 }
 
 /// A socket.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SocketSeen {
     /// Its number.
     pub conn: u64,
-    /// Its instance; `undefined` when its token names none.
-    pub instance: String,
-    /// Its event.
-    pub event: String,
+    /// Its instance; `undefined` when its token names none (codechat).
+    pub instance: Option<String>,
+    /// Its event (codechat).
+    pub event: Option<String>,
     /// When it was accepted.
     pub opened_ms: u64,
     /// When it ended.
     pub closed_ms: Option<u64>,
-    /// When another socket of the same event and instance took its place.
+    /// When another socket of the same event and instance took its place (codechat).
     pub replaced_ms: Option<u64>,
     /// The first message of its client, at most 1 KiB of it.
     pub first_message: Option<String>,
     /// Events that were written to it.
     pub sent: u64,
+}
+
+/// A wish to join a namespace.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct JoinCall {
+    /// When it came.
+    pub t_ms: u64,
+    /// Number of the socket.
+    pub conn: u64,
+    /// The namespace, as in `/shop-1`.
+    pub namespace: String,
+    /// Whether it was let in; absent when it was never answered.
+    pub joined: Option<bool>,
 }
 
 /// A ping.
@@ -197,6 +214,11 @@ impl State {
                 "instance": call.instance, "token": call.token, "status": call.status,
                 "conn": call.conn, "since_ms": call.since_ms,
             })),
+            "joins": list(&self.joins, |call| json!({
+                "t_ms": call.t_ms, "conn": call.conn, "namespace": call.namespace,
+                "joined": call.joined,
+            })),
+            "namespaces": self.namespaces,
             "events": self.by_event(),
             "sockets": list(&self.sockets, |socket| json!({
                 "conn": socket.conn, "instance": socket.instance, "event": socket.event,
@@ -227,9 +249,9 @@ impl State {
             Some((call.event.as_deref()?, usize::from(call.status != Some(101))))
         });
         let open = self.sockets.iter().filter(|seen| seen.closed_ms.is_none());
-        let live = open.clone().map(|seen| (seen.event.as_str(), 2));
+        let live = open.clone().filter_map(|seen| Some((seen.event.as_deref()?, 2)));
         let mute = open.filter(|seen| seen.replaced_ms.is_some());
-        let mute = mute.map(|seen| (seen.event.as_str(), 3));
+        let mute = mute.filter_map(|seen| Some((seen.event.as_deref()?, 3)));
         let emits = self.emits.iter().filter_map(|emitted| {
             Some((emitted.event.as_deref()?, if emitted.conn.is_some() { 4 } else { 5 }))
         });

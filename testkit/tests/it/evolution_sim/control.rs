@@ -54,7 +54,7 @@ async fn every_option_can_be_set_and_wrong_ones_are_refused() {
     for (key, good, bad) in [
         ("jwt_secret", json!("s"), json!("")),
         ("expires_in_s", json!(0), json!("never")),
-        ("adopt_tokens", json!(true), json!(1)),
+        ("adopt", json!(true), json!(1)),
         ("answer_pings", json!(false), json!("x")),
         ("extra_fields", json!(true), Value::Null),
         ("api_key", json!("k"), json!(1)),

@@ -8,3 +8,6 @@ mod control;
 mod garbage;
 mod replay;
 mod tokens;
+mod v2;
+mod v2_keys;
+mod v2_replay;

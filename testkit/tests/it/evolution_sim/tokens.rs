@@ -75,7 +75,7 @@ async fn a_refresh_wants_a_signed_token_of_a_known_instance() {
     for old in ["abc", "", &forged, &token("never-created")] {
         assert_eq!(refresh(&sim, "shop-1", old).await.status, 400, "{old}");
     }
-    sim.set("adopt_tokens", true).await.unwrap();
+    sim.set("adopt", true).await.unwrap();
     assert_eq!(refresh(&sim, "shop-1", &token("made-elsewhere")).await.status, 201);
 }
 
@@ -84,7 +84,7 @@ async fn an_expired_token_is_refused_at_the_handshake_only_and_can_be_refreshed(
     let sim = chat_sim().await;
     let claims = json!({ "instanceName": "shop-1", "tokenId": "T", "exp": now_s() - 1 });
     let past = sign(SECRET, &claims);
-    sim.set("adopt_tokens", true).await.unwrap();
+    sim.set("adopt", true).await.unwrap();
     assert_eq!(status(try_open(&sim, EVENT, &past).await), 401);
     let answer = refresh(&sim, "shop-1", &past).await;
     assert_eq!(answer.status, 201);

@@ -31,7 +31,7 @@ pub const EVENTS: [&str; 22] = [
 ];
 
 /// Makes up the payload of an event: the frame is nothing but this.
-pub(super) fn payload(event: &str, instance: &str, n: u64) -> Value {
+pub(in crate::servers::evolution) fn payload(event: &str, instance: &str, n: u64) -> Value {
     let jid = "5511999990000@s.whatsapp.net";
     let group = "120363000000000000@g.us";
     let id = format!("3EB0{n:06X}");

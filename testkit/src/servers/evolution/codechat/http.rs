@@ -4,11 +4,11 @@ use http::{HeaderName, Method};
 use serde_json::{Value, json};
 
 use super::events::EVENTS;
-use super::{Instance, Key, MAX_KEPT};
+use super::{Instance, Key};
 use crate::servers::evolution::jwt;
 use crate::servers::evolution::options::{RefuseMode, Settings};
 use crate::servers::evolution::state::{SocketSeen, TokenCall, UpgradeCall, note};
-use crate::servers::evolution::{Evolution, Inner};
+use crate::servers::evolution::{Evolution, Inner, MAX_KEPT};
 use crate::servers::form::{find, pairs};
 use crate::servers::http::{handshake_fault, header};
 use crate::servers::hub::{Answer, Hub, Reply, Request};
@@ -150,13 +150,10 @@ impl Evolution {
         self.note_upgrade(inner, request, Some(101), Some(conn));
         let seen = SocketSeen {
             conn,
-            instance: self.wire.redact(&instance),
-            event: event.clone(),
+            instance: Some(self.wire.redact(&instance)),
+            event: Some(event.clone()),
             opened_ms: self.wire.now_ms(),
-            closed_ms: None,
-            replaced_ms: None,
-            first_message: None,
-            sent: 0,
+            ..SocketSeen::default()
         };
         note(&mut inner.seen.sockets, seen);
         inner.chat.keys.insert(conn, (instance, event));
@@ -179,9 +176,9 @@ impl Evolution {
         let claims = token.and_then(jwt::claims);
         let instance = claims.as_ref().map(instance_name);
         let key = (instance.clone().unwrap_or_default(), event.clone().unwrap_or_default());
-        let since_ms = inner.chat.ends.get(&key).map(|end| t_ms.saturating_sub(*end));
+        let since_ms = inner.ends.get(&key).map(|end| t_ms.saturating_sub(*end));
         if conn.is_none() {
-            inner.chat.ended(key, t_ms);
+            inner.ended(key, t_ms);
         }
         let show = |text: String| self.wire.redact(&text);
         let call = UpgradeCall {
@@ -219,7 +216,7 @@ impl Inner {
     fn adopt(&mut self, claims: &Value) {
         let Some(name) = claims.get("instanceName").and_then(Value::as_str) else { return };
         let known = self.chat.instances.contains_key(name) || self.chat.expired.contains(name);
-        if self.settings.adopt_tokens && !known {
+        if self.settings.adopt && !known {
             self.chat.add(name, token_id(claims));
         }
     }

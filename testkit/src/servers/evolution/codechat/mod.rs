@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 pub(super) use self::http::{label_secrets, step, wider_step};
 use super::state::{Emitted, MessageSeen, note};
-use super::{Evolution, Inner};
+use super::{Evolution, Inner, MAX_KEPT, Wanted};
+use crate::servers::frame::Message;
 use crate::servers::hub::Hub;
 use crate::servers::socket::{Out, SocketHandle};
 
@@ -37,8 +38,6 @@ pub(super) struct CodeChat {
     /// Who gets the events of a key: the socket that came last.
     holders: HashMap<Key, SocketHandle>,
     keys: HashMap<u64, Key>,
-    /// When something last ended for a key.
-    ends: HashMap<Key, u64>,
     created: u64,
     emitted: u64,
 }
@@ -77,19 +76,12 @@ impl CodeChat {
     }
 
     /// Forgets a socket. When it got the events, nobody does, though an older one may be open.
-    fn forget(&mut self, conn: u64, now_ms: u64) {
-        let Some(key) = self.keys.remove(&conn) else { return };
+    fn forget(&mut self, conn: u64) -> Option<Key> {
+        let key = self.keys.remove(&conn)?;
         if self.holders.get(&key).is_some_and(|holder| holder.conn == conn) {
             self.holders.remove(&key);
         }
-        self.ended(key, now_ms);
-    }
-
-    fn ended(&mut self, key: Key, now_ms: u64) {
-        if self.ends.len() >= MAX_KEPT {
-            self.ends.clear();
-        }
-        self.ends.insert(key, now_ms);
+        Some(key)
     }
 
     /// Gives the keys that a script means, with or without a listener.
@@ -123,7 +115,12 @@ impl Evolution {
     }
 
     /// Hears a message of a client, which the service ignores.
-    pub(super) fn chat_message(&self, conn: u64, shown: &str, bytes: usize) {
+    pub(super) fn chat_message(&self, conn: u64, message: &Message) {
+        let (shown, bytes) = match message {
+            Message::Text(text) => (self.wire.redact(text), text.len()),
+            Message::Binary(data) => ("(binary)".to_owned(), data.len()),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(..) => return,
+        };
         let inner = &mut *self.lock();
         note(&mut inner.seen.messages, MessageSeen { t_ms: self.wire.now_ms(), conn, bytes });
         let mut sockets = inner.seen.sockets.iter_mut().rev();
@@ -138,22 +135,14 @@ impl Evolution {
 
     /// Forgets a socket.
     pub(super) fn chat_closed(&self, inner: &mut Inner, conn: u64) {
-        inner.chat.forget(conn, self.wire.now_ms());
+        if let Some(key) = inner.chat.forget(conn) {
+            inner.ended(key, self.wire.now_ms());
+        }
     }
 
     /// Emits `n` events to whoever holds the sockets that the script means.
-    pub(super) fn chat_notify(&self, n: u32, body: &Value) -> Value {
-        let text = |name: &str| body.get(name).and_then(Value::as_str);
-        let (instance, event) = (text("instance"), text("event"));
-        let addressed = instance.is_some() || event.is_some() || body.get("data").is_some();
-        let made_up = body.as_object().is_some_and(serde_json::Map::is_empty);
-        let data = match body.get("data") {
-            Some(data) => Some(data),
-            None if addressed || made_up => None,
-            // Not an address of any kind: the body is the payload itself.
-            None => Some(body),
-        };
-        let (instance, event) = if addressed { (instance, event) } else { (None, None) };
+    pub(super) fn chat_notify(&self, n: u32, wanted: &Wanted<'_>) -> Value {
+        let (instance, event) = (wanted.instance, wanted.event);
         let inner = &mut *self.lock();
         let targets = inner.chat.targets(instance, event);
         let mut sent = 0_u64;
@@ -161,7 +150,7 @@ impl Evolution {
             inner.chat.emitted += 1;
             for (instance, event) in &targets {
                 let made = || events::payload(event, instance, inner.chat.emitted);
-                let mut payload = data.cloned().unwrap_or_else(made);
+                let mut payload = wanted.data.cloned().unwrap_or_else(made);
                 super::decorate(&inner.settings, &mut payload);
                 sent += u64::from(self.emit(inner, instance, event, &payload));
             }
@@ -201,5 +190,4 @@ impl Evolution {
     }
 }
 
-const MAX_KEPT: usize = 100_000;
 const MAX_SHOWN: usize = 1024;
