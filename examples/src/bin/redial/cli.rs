@@ -200,7 +200,7 @@ pub(crate) enum ServeVendor {
     Liveperson(ServeLivePersonArgs),
     /// Genesys guest chat and Web Messaging.
     Genesys(ServeGenesysArgs),
-    /// Evolution: CodeChat's event sockets.
+    /// CodeChat's event sockets, or Evolution API 2.
     Evolution(ServeEvolutionArgs),
 }
 

@@ -69,6 +69,7 @@ async fn evolution(args: ServeEvolutionArgs) -> Result<ExitCode, Failure> {
         args.common;
     let profile = match args.profile {
         EvolutionProfile::Codechat => evolution::Profile::CodeChat,
+        EvolutionProfile::V2 => evolution::Profile::V2,
     };
     let defaults = evolution::Options::default();
     let mut options = evolution::Options {

@@ -21,4 +21,6 @@ pub(crate) struct ServeEvolutionArgs {
 pub(crate) enum EvolutionProfile {
     /// A plain WebSocket for each event.
     Codechat,
+    /// Socket.IO, a namespace for each instance.
+    V2,
 }
