@@ -5,6 +5,7 @@
 mod causes;
 mod control;
 mod credentials;
+mod evolution_serve;
 mod exits;
 mod genesys;
 mod genesys_thousand;

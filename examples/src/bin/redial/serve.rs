@@ -83,7 +83,7 @@ async fn evolution(args: ServeEvolutionArgs) -> Result<ExitCode, Failure> {
         ..defaults
     };
     if let Some(secret) = args.jwt_secret {
-        options.settings.set("jwt_secret", &Value::String(secret)).map_err(Failure::new)?;
+        options.settings.set("jwt_secret", &Value::String(secret)).map_err(Failure::usage)?;
     }
     apply(&set, |key, value| options.settings.set(key, value))?;
     serve(|records, shutdown| evolution::serve(options, records, shutdown)).await
