@@ -232,3 +232,41 @@ impl<const N: usize> PartialEq<[Action; N]> for Actions {
         self.as_slice() == other
     }
 }
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Actions {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_slice().serialize(serializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Actions {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Reading)
+    }
+}
+
+/// Reads no more actions than there can be.
+#[cfg(feature = "serde")]
+struct Reading;
+
+#[cfg(feature = "serde")]
+impl<'de> serde::de::Visitor<'de> for Reading {
+    type Value = Actions;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at most {} actions", Actions::CAPACITY)
+    }
+
+    fn visit_seq<S: serde::de::SeqAccess<'de>>(self, mut seq: S) -> Result<Actions, S::Error> {
+        let mut actions = Actions::new();
+        while let Some(action) = seq.next_element()? {
+            if usize::from(actions.len) == Actions::CAPACITY {
+                return Err(serde::de::Error::invalid_length(Actions::CAPACITY + 1, &self));
+            }
+            actions.push(action);
+        }
+        Ok(actions)
+    }
+}

@@ -160,6 +160,6 @@ pub use policy::{
     Recovery, Renew, Reset, Resume, Rule, Rules, Timeouts, TokenPolicy, TokenUse, Verdict, When,
 };
 pub use secret::Secret;
-pub use session::{Effect, Input, Item, Session, Snapshot, Transmit};
+pub use session::{Effect, Input, Item, Recorded, Session, Snapshot, Transmit};
 pub use time::{Cx, Span, Speed, Timestamp};
 pub use wire_id::{WireId, WireIds};

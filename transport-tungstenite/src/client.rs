@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use redial_auth_http::{HttpClient, TokenSource};
 use redial_core::{
-    Adapter, Bounds, Cx, Event, Frame, Input, Item, Load, Machine, MessageId, Refused, Room,
-    Secret, Session, Snapshot, TokenUse,
+    Adapter, Bounds, Frame, Input, Item, Load, Machine, MessageId, Recorded, Refused, Room, Secret,
+    Session, Snapshot, TokenUse,
 };
 
 use crate::clock::{Clock, SystemClock};
@@ -143,8 +143,13 @@ impl<A: Adapter> Client<A> {
     }
 
     /// Returns the next entry of the flight recorder. See [`ClientBuilder::record`].
-    pub fn poll_record(&mut self) -> Option<(Cx, Event)> {
+    pub fn poll_record(&mut self) -> Option<Recorded> {
         self.driver.session.poll_record()
+    }
+
+    /// Returns the lifecycle as it was when the flight recorder was switched on.
+    pub fn recorded_from(&self) -> Option<&Machine> {
+        self.driver.session.recorded_from()
     }
 
     /// Waits for the next item; none after the end.

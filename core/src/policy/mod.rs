@@ -234,6 +234,12 @@ impl Policy {
         }
     }
 
+    /// Returns the rule that names a cause, if one does.
+    #[must_use]
+    pub fn rule(&self, cause: Cause) -> Option<&Rule> {
+        self.0.rules.as_slice().iter().find(|rule| rule.when.matches(cause))
+    }
+
     /// Returns the same policy with every span divided by `speed`.
     #[must_use]
     pub const fn scaled(&self, speed: Speed) -> Self {

@@ -141,7 +141,7 @@ impl Rule {
 }
 
 impl When {
-    const fn matches(&self, cause: Cause) -> bool {
+    pub(super) const fn matches(&self, cause: Cause) -> bool {
         match (*self, cause) {
             (Self::Close(from, to), Cause::Close(code))
             | (Self::Handshake(from, to), Cause::Handshake(code))

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use perform::abort;
 pub use snapshot::Snapshot;
-pub use types::{Effect, Input, Item, Transmit};
+pub use types::{Effect, Input, Item, Recorded, Transmit};
 
 use crate::adapter::{Adapter, Authorize};
 use crate::cause::Cause;
@@ -61,7 +61,14 @@ pub struct Session<A: Adapter> {
     /// What a snapshot keeps has changed since somebody asked.
     unsaved: bool,
     problems: u64,
-    log: Option<VecDeque<(Cx, Event)>>,
+    log: Option<Log>,
+}
+
+/// The flight recorder.
+struct Log {
+    /// What the session was when it was switched on.
+    from: Machine,
+    entries: VecDeque<Recorded>,
 }
 
 impl<A: Adapter> Session<A> {
@@ -167,14 +174,22 @@ impl<A: Adapter> Session<A> {
     }
 
     /// Returns the next entry of the flight recorder, if that is on.
-    pub fn poll_record(&mut self) -> Option<(Cx, Event)> {
-        self.log.as_mut()?.pop_front()
+    pub fn poll_record(&mut self) -> Option<Recorded> {
+        self.log.as_mut()?.entries.pop_front()
     }
 
-    /// Switches the flight recorder on: a log of what the machine was fed, which holds numbers
-    /// only. Whoever switches it on drains [`Session::poll_record`].
+    /// Returns the lifecycle as it was when the flight recorder was switched on: with it, the
+    /// policy and the entries, the session can be executed again.
+    #[must_use]
+    pub fn recorded_from(&self) -> Option<&Machine> {
+        self.log.as_ref().map(|log| &log.from)
+    }
+
+    /// Switches the flight recorder on: a log of what the machine was fed and asked for,
+    /// which holds numbers only. Whoever switches it on drains [`Session::poll_record`].
     pub fn record(&mut self) {
-        self.log.get_or_insert_default();
+        let from = self.machine;
+        self.log.get_or_insert_with(|| Log { from, entries: VecDeque::new() });
     }
 
     /// Returns whether the session can be used.

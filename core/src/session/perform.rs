@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::{Effect, Item, Session};
+use super::{Effect, Item, Recorded, Session};
 use crate::action::{Action, Notice, Reason};
 use crate::adapter::{Adapter, Authorize};
 use crate::cause::Cause;
@@ -28,7 +28,7 @@ impl<A: Adapter> Session<A> {
             self.last_cause = Some(cause);
         }
         if let Some(log) = &mut self.log {
-            log.push_back((cx, event));
+            log.entries.push_back(Recorded { cx, event, actions });
         }
         if let Some(conn) = conn.filter(|conn| !self.machine.is_conn_live(*conn)) {
             self.bury(conn, event);

@@ -1,8 +1,9 @@
 //! What goes into a session and what comes out.
 
-use crate::action::{Notice, Reason};
+use crate::action::{Actions, Notice, Reason};
 use crate::adapter::Adapter;
 use crate::cause::Cause;
+use crate::event::Event;
 use crate::handshake::Handshake;
 use crate::http::{HttpRequest, HttpResult};
 use crate::id::{ConnId, HttpId, MessageId, TokenId};
@@ -10,7 +11,7 @@ use crate::io::{Frame, Problem};
 use crate::ledger::Settled;
 use crate::policy::TokenUse;
 use crate::secret::Secret;
-use crate::time::Span;
+use crate::time::{Cx, Span};
 
 /// What goes into a session.
 pub enum Input<A: Adapter> {
@@ -129,6 +130,20 @@ pub enum Transmit {
         /// The code.
         code: u16,
     },
+}
+
+/// An entry of the flight recorder: what the machine was given and what it asked for. It holds
+/// numbers only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct Recorded {
+    /// When it was, and the chance that it was given.
+    pub cx: Cx,
+    /// What happened.
+    pub event: Event,
+    /// What was to be done about it.
+    pub actions: Actions,
 }
 
 /// What comes out for the application.

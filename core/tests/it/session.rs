@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use redial_core::{
-    Bounds, Cause, Class, ConnId, Frame, HttpId, Input, Machine, Problem, Refusal, Secret, Session,
-    Span, Timestamp,
+    Bounds, Cause, Class, ConnId, Frame, HttpId, Input, Machine, Problem, Recorded, Refusal,
+    Secret, Session, Span, Timestamp,
 };
 
 use crate::fake::{Fake, Loop, NONCE, OVER_HTTP, Out, POLICY, REPORTED, RESENT, Tokens};
@@ -501,8 +501,9 @@ fn the_recorders_log_alone_reproduces_the_machine() {
     it.session.record();
     let mut replayed = Machine::new();
     let mut follow = |session: &mut Session<Fake>| {
-        while let Some((cx, event)) = session.poll_record() {
-            replayed.handle(&POLICY, cx, event);
+        assert_eq!(session.recorded_from(), Some(&Machine::new()));
+        while let Some(Recorded { cx, event, actions }) = session.poll_record() {
+            assert_eq!(replayed.handle(&POLICY, cx, event), actions);
         }
         assert_eq!(&replayed, session.machine());
     };

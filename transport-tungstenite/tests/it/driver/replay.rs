@@ -1,6 +1,6 @@
 //! The flight recorder.
 
-use redial_core::{Action, Adapter, Item, Machine, Notice, Reason, TokenUse};
+use redial_core::{Action, Adapter, Item, Machine, Notice, Reason, Recorded, TokenUse};
 use redial_testkit::servers::Refusal;
 
 use super::support::{Out, adapter, client, offline, online, plain, rest};
@@ -50,9 +50,9 @@ async fn its_log_alone_makes_the_same_session_again() {
     let mut machine = Machine::new();
     let policy = client.adapter().policy().to_owned();
     let (mut replayed, mut entries) = (Vec::new(), 0);
-    while let Some((cx, event)) = client.poll_record() {
+    while let Some(Recorded { cx, event, actions }) = client.poll_record() {
         entries += 1;
-        let actions = machine.handle(&policy, cx, event);
+        assert_eq!(machine.handle(&policy, cx, event), actions);
         replayed.extend(actions.as_slice().iter().filter_map(|action| told(*action, cx.now)));
     }
     assert!(entries > 30, "{entries}");
