@@ -9,6 +9,7 @@ mod model;
 pub mod peer;
 #[cfg(feature = "servers")]
 pub mod proxy;
+pub mod replay;
 pub mod scenario;
 #[cfg(feature = "servers")]
 pub mod servers;

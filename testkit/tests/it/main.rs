@@ -11,6 +11,9 @@ mod fleet;
 mod histories;
 mod jitter;
 mod policies;
+#[rustfmt::skip]
+mod printed;
+mod recorder;
 mod scenario;
 mod shipped;
 mod toy;

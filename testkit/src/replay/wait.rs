@@ -1,0 +1,146 @@
+//! Why a wait is as long as it is.
+
+use redial_core::{
+    Backoff, Cause, Clip, Delay, Event, Growth, Jitter, Policy, Recovery, Span, Timestamp, Verdict,
+};
+
+use super::Turn;
+use super::words::{At, span};
+
+/// What a wait was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// When the wait began.
+    pub now: Timestamp,
+    /// The attempt that follows it.
+    pub attempt: u16,
+    /// What the verdict says about the wait; nothing where one that had begun was moved.
+    pub delay: Option<Delay>,
+    /// The backoff before this attempt, without chance.
+    pub base: Span,
+    /// The backoff with what chance, the clip and the floor made of it.
+    pub drawn: Span,
+    /// What comes of the two.
+    pub chosen: Span,
+    /// The earliest time that servers asked for.
+    pub not_before: Timestamp,
+    /// The earliest time that the policy's floor allows.
+    pub pace: Timestamp,
+}
+
+impl Wait {
+    /// Finds out what the wait of a turn was made from. `attempt` and `cause` are those of its
+    /// [`ScheduleRetry`](redial_core::Action::ScheduleRetry).
+    #[must_use]
+    pub fn of(policy: &Policy, turn: &Turn, attempt: u16, cause: Cause) -> Self {
+        let spec = policy.spec();
+        let delay = match policy.verdict(cause) {
+            Verdict::Retry(Recovery { delay, .. }) if cause != Cause::Held => Some(delay),
+            _ => None,
+        };
+        let plain = Backoff { jitter: Jitter::None, clip: Clip::ThenJitter, ..spec.backoff };
+        let drawn = spec.backoff.wait(attempt, turn.cx.entropy, spec.floor);
+        let chosen = match delay {
+            None | Some(Delay::Now) => Span::ZERO,
+            Some(Delay::AtLeast(least)) if asked(turn.event).is_none() => drawn.max(least),
+            Some(Delay::Backoff | Delay::AtLeast(_)) => drawn,
+        };
+        Self {
+            now: turn.after.now(),
+            attempt,
+            delay,
+            base: plain.wait(attempt, 0, Span::ZERO),
+            drawn,
+            chosen,
+            not_before: turn.after.not_before(),
+            // A wait that ends at once is followed by an attempt in the same turn, which raises it.
+            pace: turn.before.pace(),
+        }
+    }
+
+    /// Returns the end of the wait.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        (self.now + self.chosen).max(self.not_before).max(self.pace)
+    }
+
+    /// Says it in words.
+    pub(super) fn words(&self, policy: &Policy, at: At) -> String {
+        let (spec, end) = (policy.spec(), self.end());
+        let length = span(end.since(self.now));
+        let mut text =
+            format!("waits {length}, until {}, before attempt {}: ", at.of(end), self.attempt);
+        text += &match self.delay {
+            None => "the wait has another end".to_owned(),
+            Some(Delay::Now) => "the verdict asks for no wait".to_owned(),
+            Some(Delay::Backoff) => self.backoff(policy),
+            Some(Delay::AtLeast(least)) => {
+                let least = if self.chosen > self.drawn || self.drawn == least {
+                    format!(", and the verdict asks for at least {}", span(least))
+                } else {
+                    String::new()
+                };
+                self.backoff(policy) + &least
+            }
+        };
+        let chosen = self.now + self.chosen;
+        if end == self.not_before && end > chosen {
+            text += &format!("; a server asked for nothing before {}", at.of(self.not_before));
+        } else if end == self.pace && end > chosen {
+            text += &format!("; attempts keep {} between them", span(spec.floor));
+        }
+        text
+    }
+
+    fn backoff(&self, policy: &Policy) -> String {
+        let (backoff, floor) = (policy.spec().backoff, policy.spec().floor);
+        let base = span(self.base);
+        let growth = match backoff.growth {
+            Growth::Fixed(_) => format!("always {base}"),
+            Growth::Exponential { first, percent, cap } => format!(
+                "{base} ({} first, then {percent} % of the one before, at most {})",
+                span(first),
+                span(cap)
+            ),
+            Growth::Linear { first, step, cap } => {
+                format!(
+                    "{base} ({} first, then {} more, at most {})",
+                    span(first),
+                    span(step),
+                    span(cap)
+                )
+            }
+            Growth::Table(_) => format!("{base} by the table"),
+        };
+        let drawn = span(self.drawn);
+        let jitter = match backoff.jitter {
+            Jitter::None => String::new(),
+            Jitter::Additive(most) => {
+                format!(", and up to {} more by chance: {drawn}", span(most))
+            }
+            Jitter::Full => format!(", of which chance takes {drawn}"),
+            Jitter::Equal => format!(", of which chance takes {drawn}, at least half"),
+        };
+        let clip = match backoff.clip {
+            Clip::AfterJitter if backoff.jitter != Jitter::None => ", clipped after chance",
+            Clip::ThenJitter | Clip::AfterJitter => "",
+        };
+        let floor = if self.drawn == floor && self.base < floor {
+            format!(", but never less than {}", span(floor))
+        } else {
+            String::new()
+        };
+        format!("the backoff is {growth}{jitter}{clip}{floor}")
+    }
+}
+
+/// Returns what a server asked for with this event.
+pub(super) fn asked(event: Event) -> Option<Span> {
+    match event {
+        Event::TokenFailed { retry_after, .. }
+        | Event::Refused { retry_after, .. }
+        | Event::Closed { retry_after, .. } => retry_after,
+        Event::Throttled { within } => Some(within),
+        _ => None,
+    }
+}
