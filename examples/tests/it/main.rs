@@ -16,6 +16,7 @@ mod options;
 mod pipes;
 mod policies;
 mod proxy;
+mod replay;
 mod secrets;
 mod serve;
 mod state;

@@ -14,7 +14,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use crate::output::{self, Failure};
 
 pub(crate) use evolution::{EvolutionProfile, ServeEvolutionArgs};
-pub(crate) use faults::ProxyArgs;
+pub(crate) use faults::{ProxyArgs, ReplayArgs};
 pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch};
 
 /// Keeps a vendor's WebSocket session alive, and shows it.
@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Runs a TCP proxy that breaks connections on purpose.
     Proxy(ProxyArgs),
+    /// Executes a trace of the flight recorder again, and compares each decision.
+    Replay(ReplayArgs),
     /// Runs the main job on embedded simulators with injected faults.
     Tour(TourArgs),
     /// Draws the states of a session, as the explorer finds them.

@@ -7,6 +7,7 @@ mod connect;
 mod diagram;
 mod output;
 mod proxy;
+mod replay;
 mod serve;
 mod tour;
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
             Command::Connect(args) => connect::run(args, typed).await,
             Command::Serve(args) => serve::run(args).await,
             Command::Proxy(args) => proxy::run(args).await,
+            Command::Replay(args) => replay::run(args).await,
             Command::Tour(args) => tour::run(args).await,
             Command::Diagram(args) => diagram::run(args),
             Command::Check(args) => check::run(args),

@@ -1,4 +1,4 @@
-//! What can be typed about faults: the proxy.
+//! What can be typed about faults: the proxy and the replay of what a session went through.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +22,31 @@ pub(crate) struct ProxyArgs {
     /// Make the kernel's buffers about so large, in bytes.
     #[arg(long, value_name = "BYTES")]
     pub(crate) buffers: Option<u32>,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ReplayArgs {
+    /// The trace, as `connect --record` writes it.
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+    /// Say of each decision why it fell.
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Print a Rust test that decides the same again.
+    #[arg(long, conflicts_with_all = ["explain", "json"])]
+    pub(crate) to_test: bool,
+    /// The policy of a trace of version 1, which has none in it: a file that changes that of --vendor.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// The vendor whose policy a trace of version 1 was recorded under.
+    #[arg(long)]
+    pub(crate) vendor: Option<super::TourVendor>,
+    /// Which of the vendor's services (genesys).
+    #[arg(long, value_enum, default_value = "guest")]
+    pub(crate) profile: super::Profile,
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,

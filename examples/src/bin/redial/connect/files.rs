@@ -1,11 +1,11 @@
 //! The flight recorder's log.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::Path;
 
+use redial_testkit::replay::Writer;
 use redial_tungstenite::Client;
-use serde_json::json;
 
 use super::Vendor;
 use crate::cli::CommonArgs;
@@ -13,33 +13,34 @@ use crate::output::Failure;
 
 /// The log of one session.
 pub(crate) struct Files {
-    record: Option<BufWriter<File>>,
+    record: Option<Writer<BufWriter<File>>>,
 }
 
 impl Files {
-    pub(crate) fn open(common: &CommonArgs) -> Result<Self, Failure> {
-        let record = match &common.record {
-            Some(path) => {
+    pub(crate) fn open<A: Vendor>(
+        common: &CommonArgs,
+        client: &Client<A>,
+    ) -> Result<Self, Failure> {
+        let record = match (&common.record, client.recorded_from()) {
+            (Some(path), Some(machine)) => {
                 let file = File::create(path).map_err(|error| named(path, &error))?;
-                let mut file = BufWriter::new(file);
-                writeln!(file, "{}", json!({ "redial_trace": 1 }))
-                    .map_err(|error| named(path, &error))?;
-                Some(file)
+                let writer = Writer::new(BufWriter::new(file), client.adapter().policy(), machine);
+                Some(writer.map_err(|error| named(path, &error))?)
             }
-            None => None,
+            _ => None,
         };
         Ok(Self { record })
     }
 
     /// Writes down what the flight recorder has: numbers only.
     pub(crate) fn record<A: Vendor>(&mut self, client: &mut Client<A>) -> Result<(), Failure> {
-        let Some(file) = &mut self.record else { return Ok(()) };
+        let Some(trace) = &mut self.record else { return Ok(()) };
         let mut written = false;
-        while let Some((cx, event)) = client.poll_record() {
+        while let Some(recorded) = client.poll_record() {
             written = true;
-            writeln!(file, "{}", json!({ "cx": cx, "event": event })).map_err(failed)?;
+            trace.write(&recorded).map_err(failed)?;
         }
-        if written { file.flush().map_err(failed) } else { Ok(()) }
+        if written { trace.flush().map_err(failed) } else { Ok(()) }
     }
 }
 

@@ -86,7 +86,7 @@ pub(crate) async fn drive<A: Vendor>(
     common: &CommonArgs,
 ) -> Result<ExitCode, Failure> {
     let mut signals = Signals::new()?;
-    let mut files = Files::open(common)?;
+    let mut files = Files::open(common, &client)?;
     let mut console = Console::new(Kinds::new(Lines::new(common.json)), store.clone());
     let mut stdin = Input::new();
     let mut interrupted = false;

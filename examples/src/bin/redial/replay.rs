@@ -1,0 +1,89 @@
+//! `redial replay`: what a session went through, executed again.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::process::ExitCode;
+
+use redial_testkit::replay::{Explanation, Replay, TraceError, explain, to_test};
+use serde_json::json;
+
+use crate::cli::{ReplayArgs, TourVendor};
+use crate::connect::setup;
+use crate::output::{self, Failure, Lines};
+
+/// Executes a trace again and compares each decision with the recorded one.
+pub(crate) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
+    let path = args.trace.display();
+    let failed = |error: TraceError| Failure::new(format!("{path}: {error}"));
+    let file = File::open(&args.trace).map_err(|error| Failure::new(format!("{path}: {error}")))?;
+    let mut replay = begin(BufReader::new(file), &args, failed)?;
+    if args.to_test {
+        output::say(to_test(replay).map_err(failed)?.trim_end().to_owned());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let lines = Lines::new(args.json);
+    let (mut start, mut last, mut actions) = (None, None, 0);
+    while let Some(turn) = replay.turn().map_err(failed)? {
+        let start = *start.get_or_insert(turn.cx.now);
+        last = Some(turn.after.now().since(start));
+        actions += turn.actions.len();
+        if args.explain {
+            output::room().await;
+            let Explanation { event, decisions } = explain(replay.policy(), start, &turn);
+            if args.json {
+                let at_ms = turn.cx.now.since(start).as_millis();
+                let fields = json!({
+                    "line": turn.line, "at_ms": at_ms, "event": turn.event, "text": event,
+                    "decisions": decisions, "actions": turn.actions.as_slice(),
+                });
+                lines.line("step", fields);
+            } else {
+                output::say(Explanation { event, decisions }.to_string());
+            }
+        }
+    }
+    let verified = replay.header().version > 1;
+    let phase = replay.machine().phase().name();
+    let (steps, cut) = (replay.steps(), replay.is_cut());
+    let span_ms = last.map_or(0, |span| span.as_millis());
+    if args.json {
+        let fields = json!({
+            "steps": steps, "actions": actions, "span_ms": span_ms, "phase": phase,
+            "verified": verified, "cut": cut,
+        });
+        lines.line("replayed", fields);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let seconds = f64::from(span_ms) / 1000.0;
+    let same = if verified {
+        "every action as it was recorded"
+    } else {
+        "version 1 records no actions, so nothing was compared"
+    };
+    output::say(format!("{steps} steps in {seconds} s, {actions} actions: {same}"));
+    output::say(format!("the session ends {phase}"));
+    if cut {
+        output::say("the last line is cut off: the process was ended while it wrote".into());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn begin(
+    trace: BufReader<File>,
+    args: &ReplayArgs,
+    failed: impl Fn(TraceError) -> Failure,
+) -> Result<Replay<BufReader<File>>, Failure> {
+    let base = args.vendor.map(|vendor| vendor.policy(args.profile));
+    let policy = match (&args.policy, base) {
+        (Some(path), base) => {
+            let base = base.unwrap_or_else(|| TourVendor::Liveperson.policy(args.profile));
+            Some(setup::policy(path, base)?)
+        }
+        (None, base) => base.copied(),
+    };
+    let replay = match policy {
+        Some(policy) => Replay::under(trace, policy),
+        None => Replay::new(trace),
+    };
+    replay.map_err(failed)
+}

@@ -1,0 +1,164 @@
+//! `redial connect --record` and `redial replay`, as processes.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::{Sim, Tool, connect, publish, scratch};
+
+#[test]
+fn a_recorded_session_is_decided_again_and_explained() {
+    let trace = recorded(false);
+    let text = std::fs::read_to_string(&trace).unwrap();
+    // The password, the bearers and what was said are in none of it.
+    for secret in ["only-for-tests", "sparrow", "earer", "127.0.0.1"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    let header: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!(header["redial_trace"], 2);
+    assert_eq!(header["policy"]["backoff"]["growth"], json!({ "fixed": 300 }));
+
+    let (code, stdout, stderr) = replay(&trace, &[]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let steps = text.lines().count() - 1;
+    assert!(stdout.starts_with(&format!("{steps} steps in ")), "{stdout}");
+    assert!(
+        stdout.contains("every action as it was recorded\nthe session ends Stopped"),
+        "{stdout}"
+    );
+    assert!(!stdout.contains("cut off"), "{stdout}");
+
+    let (code, words, _) = replay(&trace, &["--explain"]);
+    assert_eq!(code, Some(0));
+    for part in [
+        "for a close frame with code 4401, the rule \"close 4401\" says: try again with a new token",
+        "waits 300 ms, until +",
+        "before attempt 1: the backoff is always 300 ms; then it goes on with a new token",
+        "asks for token 2: a server rejected the one there was",
+        "for a failure of the network, ",
+        "the server asks for 2 s: nothing starts before +",
+        "; a server asked for nothing before +",
+        "the wait is over, due at +",
+    ] {
+        assert!(words.contains(part), "no \"{part}\" in {words}");
+    }
+
+    let (code, lines, _) = replay(&trace, &["--explain", "--json"]);
+    assert_eq!(code, Some(0));
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), steps + 1);
+    assert!(lines.iter().all(|line| line["t_ms"].is_u64()), "{lines:?}");
+    assert_eq!(
+        (&lines[0]["kind"], &lines[0]["line"], &lines[0]["event"]),
+        (&json!("step"), &json!(2), &json!("connect"))
+    );
+    assert_eq!(lines[0]["decisions"][0], "asks for token 1: there is none");
+    let last = lines.last().unwrap();
+    assert_eq!(
+        (&last["kind"], &last["steps"], &last["verified"], &last["cut"]),
+        (&json!("replayed"), &json!(steps), &json!(true), &json!(false))
+    );
+
+    let (code, test, _) = replay(&trace, &["--to-test"]);
+    assert_eq!(code, Some(0));
+    assert!(test.contains("use redial_core::{Action, "), "{test}");
+    assert_eq!(test.matches("(Cx::new(").count(), steps);
+}
+
+#[test]
+fn the_trace_of_a_process_that_was_killed_is_replayed_up_to_its_last_whole_line() {
+    let trace = recorded(true);
+    let (code, stdout, stderr) = replay(&trace, &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("the session ends Online"), "{stdout}");
+    // As if it had been killed in the middle of a line.
+    let text = std::fs::read_to_string(&trace).unwrap();
+    let cut = scratch("cut.trace");
+    std::fs::write(&cut, &text[..text.len() - 9]).unwrap();
+    let (code, stdout, stderr) = replay(&cut, &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let steps = text.lines().count() - 2;
+    assert!(stdout.starts_with(&format!("{steps} steps in ")), "{stdout}");
+    assert!(stdout.contains("the last line is cut off"), "{stdout}");
+}
+
+#[test]
+fn a_trace_that_is_damaged_newer_or_none_is_an_error_with_its_line_and_status_1() {
+    let text = std::fs::read_to_string(recorded(false)).unwrap();
+    let (header, rest) = text.split_once('\n').unwrap();
+    let lied = text.replacen("\"connecting\":{\"conn\":1", "\"connecting\":{\"conn\":7", 1);
+    let lied = lied.replacen("\"connect\":{\"conn\":1", "\"connect\":{\"conn\":7", 1);
+    assert_ne!(lied, text);
+    let newer = header.replace("\"redial_trace\":2", "\"redial_trace\":40");
+    for (content, wanted) in [
+        (format!("{header}\nsparrow\n{rest}"), "line 2: not JSON, at column 1"),
+        (
+            format!("{newer}\n{rest}"),
+            "line 1: written in version 40, and this release reads up to 2",
+        ),
+        (lied, "was recorded, and is now ["),
+        (rest.to_owned(), "line 1: not a trace of the flight recorder"),
+        (header[..100].to_owned(), "line 1: cut off, so there is nothing to execute again"),
+        ("sparrow".to_owned(), "line 1: not a trace of the flight recorder"),
+    ] {
+        let path = scratch("bad.trace");
+        std::fs::write(&path, &content).unwrap();
+        for flags in [&[][..], &["--explain"], &["--to-test"], &["--json"]] {
+            let (code, _, stderr) = replay(&path, flags);
+            assert_eq!(code, Some(1), "{flags:?}");
+            assert!(stderr.contains(wanted), "{wanted} is not in {stderr}");
+            assert!(!stderr.contains("sparrow") && !stderr.contains("panicked"), "{stderr}");
+        }
+    }
+    let (code, _, stderr) = replay(Path::new("/nowhere/at.all"), &[]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("/nowhere/at.all"), "{stderr}");
+}
+
+#[test]
+fn a_trace_of_version_1_needs_a_policy_and_is_not_compared() {
+    let text = std::fs::read_to_string(recorded(false)).unwrap();
+    let mut old = "{\"redial_trace\":1}\n".to_owned();
+    for line in text.lines().skip(1) {
+        let mut entry: Value = serde_json::from_str(line).unwrap();
+        entry.as_object_mut().unwrap().remove("actions");
+        old += &format!("{entry}\n");
+    }
+    let path = scratch("old.trace");
+    std::fs::write(&path, old).unwrap();
+    let (code, _, stderr) = replay(&path, &[]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("version 1 holds no policy"), "{stderr}");
+    let (code, stdout, _) = replay(&path, &["--vendor", "liveperson"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("nothing was compared"), "{stdout}");
+}
+
+/// Records a session with a refused bearer, a cut and a Retry-After; returns its trace.
+fn recorded(kill: bool) -> PathBuf {
+    let sim = Sim::plain();
+    let trace = scratch("session.trace");
+    let mut client = connect(&sim).arg("--record").arg(&trace).start();
+    client.expect("online");
+    client.say(&json!({ "request": publish("sparrow"), "id": "q1" }));
+    client.expect("response");
+    sim.control(json!({ "do": "close", "code": 4401 }));
+    client.expect("offline");
+    client.expect("online");
+    let refuse = json!({ "do": "refuse", "step": "upgrade", "status": 503, "retry_after": "2" });
+    sim.control(refuse);
+    sim.control(json!({ "do": "cut" }));
+    client.expect("offline");
+    client.expect("online");
+    if kill {
+        client.signal("KILL");
+        client.status();
+    } else {
+        client.shut_down();
+    }
+    trace
+}
+
+fn replay(trace: &Path, flags: &[&str]) -> (Option<i32>, String, String) {
+    Tool::new(["replay"]).arg(trace).args(flags).finish()
+}
