@@ -63,6 +63,7 @@ fn happened(event: Event) -> String {
             "the application wants another connection and another token".to_owned()
         }
         Event::NetworkChanged => "the host has another network".to_owned(),
+        Event::Renew => "the token is to be renewed now".to_owned(),
         Event::Shutdown => "the application wants the end".to_owned(),
         Event::TokenOffered { .. } => "the application gives a token".to_owned(),
         Event::Tick => "time has passed".to_owned(),

@@ -1,7 +1,8 @@
 //! Why a wait is as long as it is.
 
 use redial_core::{
-    Backoff, Cause, Clip, Delay, Event, Growth, Jitter, Policy, Recovery, Span, Timestamp, Verdict,
+    Backoff, Cause, Clip, Delay, Event, Growth, Jitter, Phase, Policy, Recovery, Span, Timestamp,
+    Verdict,
 };
 
 use super::Turn;
@@ -24,7 +25,7 @@ pub struct Wait {
     pub chosen: Span,
     /// The earliest time that servers asked for.
     pub not_before: Timestamp,
-    /// The earliest time that the policy's floor allows.
+    /// The earliest time that the policy's floor allows, where it counts.
     pub pace: Timestamp,
 }
 
@@ -53,8 +54,7 @@ impl Wait {
             drawn,
             chosen,
             not_before: turn.after.not_before(),
-            // A wait that ends at once is followed by an attempt in the same turn, which raises it.
-            pace: turn.before.pace(),
+            pace: pace(turn),
         }
     }
 
@@ -119,6 +119,9 @@ impl Wait {
                 format!(", and up to {} more by chance: {drawn}", span(most))
             }
             Jitter::Full => format!(", of which chance takes {drawn}"),
+            Jitter::SocketIo { percent } => {
+                format!(", and chance takes or adds up to {percent} %: {drawn}")
+            }
             Jitter::Equal => format!(", of which chance takes {drawn}, at least half"),
         };
         let clip = match backoff.clip {
@@ -131,6 +134,16 @@ impl Wait {
             String::new()
         };
         format!("the backoff is {growth}{jitter}{clip}{floor}")
+    }
+}
+
+/// Returns the floor that held for the wait. One that ends at once is followed by an attempt in the
+/// same turn, which raises it; and a token that has just come waits for servers only.
+fn pace(turn: &Turn) -> Timestamp {
+    let came = matches!(turn.event, Event::TokenReady { .. } | Event::TokenOffered { .. });
+    match turn.before.phase() {
+        Phase::Authorizing { .. } if came => Timestamp::ZERO,
+        _ => turn.before.pace(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! One session, its application and its driver.
 
 use redial_core::{
-    Adapter, Cause, ConnId, Cx, Effect, Event, Frame, Input, Item, Keepalive, Notice, Session,
-    Span, Timestamp, Transmit,
+    Adapter, Cause, ConnId, Cx, Effect, Event, Frame, Input, Item, Keepalive, Notice, Recorded,
+    Session, Span, Timestamp, Transmit,
 };
 
 use super::net::{Due, Net, What};
@@ -336,7 +336,7 @@ impl<P: Peer, S: Subject> Host<P, S> {
 
     /// Feeds the subject what the machine was fed, and compares.
     fn check(&mut self) -> Result<(), Breach> {
-        while let Some((cx, event)) = self.session.poll_record() {
+        while let Some(Recorded { cx, event, .. }) = self.session.poll_record() {
             self.counts.events += 1;
             if let Some(trace) = &mut self.trace {
                 trace.push((cx, event));
