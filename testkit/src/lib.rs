@@ -3,6 +3,7 @@
 mod accounts;
 mod chance;
 pub mod conformance;
+pub mod crash;
 pub mod explorer;
 pub mod jitter;
 mod model;

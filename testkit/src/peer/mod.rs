@@ -1,11 +1,12 @@
-//! What a test must know of a vendor to run its adapter through the [world](crate::world) and
-//! through crashes.
+//! What a test must know of a vendor to run its adapter through the [world](crate::world).
 
 mod courier;
 mod office;
 
 use redial_core::http::{HttpRequest, HttpResponse};
 use redial_core::{Adapter, Frame, Handshake, Secret, Timestamp};
+
+use crate::conformance::Sent;
 
 pub use courier::{Courier, Letter, Step};
 pub use office::Office;
@@ -26,7 +27,7 @@ pub trait Peer {
     fn message(&mut self, number: u64) -> <Self::Adapter as Adapter>::Outgoing;
 
     /// Returns which message something carries that was written; `None`: it is no message.
-    fn read(&self, written: Written<'_>) -> Option<Carried>;
+    fn read(&self, written: Sent<'_>) -> Option<Carried>;
 
     /// A dial arrives.
     ///
@@ -55,15 +56,6 @@ pub trait Peer {
 
     /// The session is forgotten.
     fn forget(&mut self) {}
-}
-
-/// Something that a session wrote.
-#[derive(Clone, Copy, Debug)]
-pub enum Written<'a> {
-    /// A frame.
-    Frame(&'a Frame),
-    /// An HTTP request.
-    Http(&'a HttpRequest),
 }
 
 /// A message on the wire.

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use redial_core::http::{HttpRequest, HttpResponse};
 use redial_core::{Cause, Frame, Handshake, Policy, Recovery, Renew, Timestamp, TokenUse, Verdict};
 
-use super::{Carried, Courier, Letter, Peer, Written};
+use super::{Carried, Courier, Letter, Peer};
+use crate::conformance::Sent;
 
 /// The server of [`Courier`]: it gives tokens that live for a while, keeps the session, and
 /// acknowledges letters.
@@ -75,13 +76,13 @@ impl Peer for Office {
         Letter(number)
     }
 
-    fn read(&self, written: Written<'_>) -> Option<Carried> {
+    fn read(&self, written: Sent<'_>) -> Option<Carried> {
         let (id, number) = match written {
-            Written::Frame(Frame::Text(bytes)) => {
+            Sent::Frame(Frame::Text(bytes)) => {
                 str::from_utf8(bytes).ok()?.strip_prefix("letter ")?.split_once(' ')?
             }
-            Written::Frame(_) => return None,
-            Written::Http(request) => {
+            Sent::Frame(_) => return None,
+            Sent::Http(request) => {
                 request.url.strip_prefix("http://office/letter/")?.split_once('/')?
             }
         };
@@ -110,7 +111,7 @@ impl Peer for Office {
     }
 
     fn handle_frame(&mut self, _now: Timestamp, frame: &Frame, said: &mut Vec<Frame>) {
-        if let Some(letter) = self.read(Written::Frame(frame)) {
+        if let Some(letter) = self.read(Sent::Frame(frame)) {
             said.push(Frame::Text(format!("ack {}", letter.id).into_bytes().into()));
         }
     }

@@ -2,6 +2,8 @@
 
 use redial_core::Span;
 
+use crate::chance::Chance;
+
 /// Reads decisions from bytes. It never fails: past the end every byte is 0, and 0 is always the
 /// calm choice.
 ///
@@ -84,24 +86,20 @@ pub fn bytes_of(seed: u64, len: usize) -> Vec<u8> {
     (0..len).map(|_| (random.next() >> 56) as u8).collect()
 }
 
-/// A generator of numbers that is the same everywhere (SplitMix64).
+/// A stream of numbers that its seed repeats, everywhere the same.
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub struct Random(Chance);
 
 impl Random {
     /// Begins with a seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Chance::new(seed))
     }
 
     /// Returns the next number.
     pub const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        self.0.next()
     }
 
     /// Returns a number below `bound`, 0 where that is 0.

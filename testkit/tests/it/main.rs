@@ -4,6 +4,7 @@ mod accounts;
 #[cfg(feature = "servers")]
 mod client;
 mod conformance;
+mod crash;
 mod explorer;
 mod faults;
 mod faulty;

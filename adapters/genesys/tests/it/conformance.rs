@@ -7,6 +7,7 @@ use redial_genesys::guest::{self, Credentials, SocketAuth, Text};
 use redial_genesys::web::{self, Outgoing};
 use redial_genesys::{GuestChat, WebMessaging};
 use redial_testkit::conformance::{self, Sent, Vendor};
+use redial_testkit::crash;
 use serde_json::{Value, json};
 
 use crate::support::{ORG, messenger, response};
@@ -32,7 +33,23 @@ fn the_guest_chat_of_a_backend_conforms() {
 
 #[test]
 fn web_messaging_conforms() {
-    conform(&Web);
+    conform(&Web { resend: false });
+    conform(&Web { resend: true });
+}
+
+#[test]
+fn a_process_may_die_at_every_boundary() {
+    let credentials = Credentials::OAuth("canary-oauth".into());
+    let guest = Guest { credentials, secrets: Vec::new(), socket_auth: SocketAuth::Header };
+    let web = [false, true].map(|resend| crash::check(&Web { resend }, 0..3));
+    for (proof, resends) in
+        [crash::check(&guest, 0..4)].into_iter().chain(web).zip([true, false, true])
+    {
+        let proof = proof.unwrap_or_else(|failure| panic!("{failure}"));
+        println!("{proof}");
+        assert!(proof.deaths > 300 && proof.messages > 1_000 && proof.fates[0] > 300, "{proof}");
+        assert_eq!(proof.ids_kept > 0, resends, "{proof}");
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the proof is worth reading with --nocapture")]
@@ -140,7 +157,10 @@ impl Vendor for Guest {
     }
 }
 
-struct Web;
+struct Web {
+    /// Whether the session is the old one each time, and messages are written again in it.
+    resend: bool,
+}
 
 impl Vendor for Web {
     type Adapter = WebMessaging;
@@ -150,7 +170,7 @@ impl Vendor for Web {
     }
 
     fn adapter(&self) -> WebMessaging {
-        messenger().token(CANARY.into()).build().expect("a good configuration")
+        messenger().resend(self.resend).token(CANARY.into()).build().expect("a good configuration")
     }
 
     fn exchange(&self, request: &HttpRequest) -> HttpResult {
@@ -170,7 +190,11 @@ impl Vendor for Web {
                           "body": body }))
         };
         match sent["action"].as_str().unwrap_or_default() {
-            "configureSession" => vec![answer("SessionResponse", session_info())],
+            "configureSession" => {
+                let mut info = session_info();
+                info["newSession"] = json!(!self.resend);
+                vec![answer("SessionResponse", info)]
+            }
             "getJwt" => {
                 vec![answer("JwtResponse", json!({ "jwt": "canary-jwt", "exp": 1_900_000_000 }))]
             }

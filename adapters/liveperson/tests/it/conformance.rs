@@ -5,6 +5,7 @@ use redial_core::http::{HttpRequest, HttpResult};
 use redial_core::{Cause, Frame, Recovery, Secret, Verdict};
 use redial_liveperson::{Builder, Content, Credentials, LivePerson, Message, Request};
 use redial_testkit::conformance::{self, Sent, Vendor};
+use redial_testkit::crash;
 use serde_json::{Value, json};
 
 use crate::support::{ACCOUNT, HOST, login, lookup, response, response_of};
@@ -45,6 +46,18 @@ fn a_saml_assertion_conforms() {
 #[test]
 fn a_ready_made_bearer_conforms() {
     conform(Credentials::Bearer("canary-ready".into()), &["canary-ready", "canary-offered"]);
+}
+
+#[test]
+fn a_process_may_die_at_every_boundary() {
+    let password = Secret::new("canary-password");
+    let credentials = Credentials::Password { username: "bot1".into(), password };
+    let vendor = Described { credentials, secrets: &[] };
+    let proof = crash::check(&vendor, 0..4).unwrap_or_else(|failure| panic!("{failure}"));
+    println!("{proof}");
+    assert!(proof.deaths > 300 && proof.messages > 1_000 && proof.fates[0] > 300, "{proof}");
+    // What may have arrived is reported and not written again.
+    assert_eq!(proof.resent, 0, "{proof}");
 }
 
 #[expect(clippy::print_stdout, reason = "the proof is worth reading with --nocapture")]

@@ -10,8 +10,9 @@ use super::plan::Plan;
 use super::report::Counts;
 use super::server::Server;
 use crate::accounts::Accounts;
+use crate::conformance::Sent;
 use crate::explorer::Subject;
-use crate::peer::{Peer, Written};
+use crate::peer::Peer;
 use crate::scenario::{Command, Fault, Source};
 use crate::watch::{Breach, Watched};
 
@@ -279,7 +280,7 @@ impl<P: Peer, S: Subject> Host<P, S> {
                 self.release(net, Some(conn));
             }
             Effect::Http { id, request } => {
-                if let Some(letter) = self.server.peer.read(Written::Http(&request)) {
+                if let Some(letter) = self.server.peer.read(Sent::Http(&request)) {
                     self.accounts.write(&letter)?;
                 }
                 self.server.send(net, What::Request(id, Box::new(request)));
@@ -303,7 +304,7 @@ impl<P: Peer, S: Subject> Host<P, S> {
         match transmit {
             Transmit::Frame(frame) => {
                 if let Frame::Text(_) | Frame::Binary(_) = frame
-                    && let Some(letter) = self.server.peer.read(Written::Frame(&frame))
+                    && let Some(letter) = self.server.peer.read(Sent::Frame(&frame))
                 {
                     self.accounts.write(&letter)?;
                 }

@@ -5,7 +5,8 @@ use redial_core::{Cause, ConnId, Frame, Handshake, HttpId, Span};
 
 use super::net::{Net, What};
 use crate::accounts::Accounts;
-use crate::peer::{Peer, Written};
+use crate::conformance::Sent;
+use crate::peer::Peer;
 use crate::scenario::{Fault, Half};
 
 /// The server's side of one session, and the ways to it.
@@ -116,7 +117,7 @@ impl<P: Peer> Server<P> {
             Frame::Ping(bytes) => self.said.push(Frame::Pong(bytes.clone())),
             Frame::Pong(_) => {}
             Frame::Text(_) | Frame::Binary(_) => {
-                if let Some(letter) = self.peer.read(Written::Frame(frame)) {
+                if let Some(letter) = self.peer.read(Sent::Frame(frame)) {
                     accounts.arrive(letter.number);
                 }
                 self.peer.handle_frame(net.instant(), frame, &mut self.said);
@@ -153,7 +154,7 @@ impl<P: Peer> Server<P> {
             None => Ok(self.peer.handle_http(net.instant(), request)),
         };
         if let (Ok(HttpResponse { status: 200..300, .. }), Some(letter)) =
-            (&answer, self.peer.read(Written::Http(request)))
+            (&answer, self.peer.read(Sent::Http(request)))
         {
             accounts.arrive(letter.number);
         }
