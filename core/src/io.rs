@@ -229,6 +229,10 @@ impl<A: Adapter> Io<'_, A> {
     }
 
     /// The application must give a token; the one that was rejected is named to it.
+    ///
+    /// This is said while a token is being made, or by a session that is online and has found the
+    /// token dead which it uses beside the connection. The answer to the latter reaches
+    /// [`Adapter::offer_token`] alone, and may never come.
     pub fn token_needed(&mut self, rejected: Option<Secret>) {
         self.say(Signal::TokenNeeded { rejected });
     }

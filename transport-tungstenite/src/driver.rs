@@ -177,7 +177,9 @@ impl<A: Adapter> Driver<A> {
     fn poll_fetch(&mut self, task: &mut Context<'_>) -> bool {
         let Some(fetch) = &mut self.fetch else { return false };
         let Poll::Ready(answer) = fetch.poll(task) else { return false };
-        let wanted = self.session.machine().is_token_pending(fetch.token);
+        // One that is asked for beside a living connection is pending nowhere.
+        let wanted =
+            self.session.machine().is_token_pending(fetch.token) || self.session.is_online();
         self.fetch = None;
         if wanted {
             let cx = self.cx();

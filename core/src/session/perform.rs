@@ -95,11 +95,14 @@ impl<A: Adapter> Session<A> {
             }
             Signal::Renew => self.feed(cx, Event::Renew),
             Signal::TokenNeeded { rejected } => {
-                if let Some(token) = self.machine.pending_token() {
-                    let (reason, cause) = match self.authorizing {
-                        Some(Authorize::Regenerate { reason, cause }) => (reason, cause),
-                        Some(Authorize::Renew) | None => (Reason::Expiring, None),
-                    };
+                let pending = self.machine.pending_token();
+                let (reason, cause) = match self.authorizing.filter(|_| pending.is_some()) {
+                    Some(Authorize::Regenerate { reason, cause }) => (reason, cause),
+                    Some(Authorize::Renew) => (Reason::Expiring, None),
+                    // Not for a connection, but for what a session does beside it.
+                    None => (Reason::Rejected, None),
+                };
+                if let Some(token) = pending.or(self.beside()) {
                     self.items.push_back(Item::TokenNeeded { token, rejected, reason, cause });
                 }
             }
@@ -288,6 +291,12 @@ impl<A: Adapter> Session<A> {
             Token::Held { token, .. } => Some(token),
             Token::None(_) => None,
         }
+    }
+
+    /// Returns the name of the last token request, while a session is online and there is none
+    /// under way.
+    fn beside(&self) -> Option<TokenId> {
+        self.is_online().then(|| self.machine.newest_token())
     }
 
     /// Returns whether the close frame that ends the session has been written: nothing follows it.

@@ -214,6 +214,7 @@ fn say(sentence: &str, io: &mut Io<'_, Fake>) {
         "throttled" => io.throttled(span),
         "window" => io.window(number as u16),
         "text" => io.text(|out| out.extend_from_slice(b"text")),
+        "needed" => io.token_needed(Some(Secret::new("old"))),
         "lasting" => io.session_http(Step::Side, Span::from_secs(5), get("side")),
         "side" => io.http(Step::Side, Span::from_secs(5), get("side")),
         _ => io.message(sentence.into()),

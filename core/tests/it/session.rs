@@ -367,6 +367,18 @@ fn a_token_comes_from_the_application() {
 }
 
 #[test]
+fn a_token_is_asked_for_beside_a_living_connection() {
+    let mut it = Loop::online();
+    it.frame("needed");
+    assert_eq!(it.take(), ["token needed true Rejected None"]);
+    // Without a connection, and without a request for a token, nobody wants one.
+    it.lose(Cause::Close(1006));
+    it.take();
+    it.input(Input::Command("needed"));
+    assert_eq!(it.take(), Vec::<String>::new());
+}
+
+#[test]
 fn a_new_token_is_told_what_befell_the_old_one() {
     let mut it = Loop::online();
     it.lose(Cause::Close(4401));
