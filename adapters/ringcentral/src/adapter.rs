@@ -199,6 +199,7 @@ impl Adapter for RingCentral {
         self.malformed = !net::is_credential(token.expose());
         if !self.malformed {
             self.login.offer(token);
+            self.making.given = None;
         }
         false
     }
@@ -280,6 +281,7 @@ impl Adapter for RingCentral {
         self.greeted = false;
         self.asked = false;
         self.replay = None;
+        self.making.given = None;
         self.desired.lose_connection();
         self.slots.clear();
     }
@@ -305,6 +307,8 @@ impl Adapter for RingCentral {
             self.making.due = None;
             self.advance_token(io);
         }
+        // What waits is sent with what there is, and refused.
+        self.making.given.take_if(|until| *until <= io.cx.now);
         self.slots.tick(io.cx.now);
         self.tick_subscription(io);
     }
@@ -312,7 +316,7 @@ impl Adapter for RingCentral {
     fn poll_timeout(&self) -> Option<Timestamp> {
         let now = (!self.untold.is_empty()).then_some(Timestamp::ZERO);
         let running = self.desired.running.map(|running| running.due);
-        let timers = [now, self.making.due, running, self.desired.again];
+        let timers = [now, self.making.due, self.making.given, running, self.desired.again];
         timers.into_iter().chain([self.slots.poll_timeout()]).flatten().min()
     }
 
@@ -328,7 +332,8 @@ impl Adapter for RingCentral {
 
     fn can_transmit(&self) -> bool {
         // While the access token is renewed, whatever wants it waits.
-        !self.making.oauth && self.slots.has_room(self.desired.is_due())
+        let renewing = self.making.oauth || self.making.given.is_some();
+        !renewing && self.slots.has_room(self.desired.is_due())
     }
 }
 

@@ -7,6 +7,7 @@ use core::fmt;
 
 use redial_core::{Policy, PolicyError, Secret, Span, Speed};
 
+use crate::account::Account;
 use crate::adapter::RingCentral;
 use crate::group::{AuthGroup, REQUESTS, WINDOW};
 use crate::message::SubscriptionInfo;
@@ -178,6 +179,21 @@ impl Builder {
     pub fn user_agent(mut self, name: impl Into<String>) -> Self {
         self.client.user_agent = name.into();
         self
+    }
+
+    /// Makes an [`Account`] in place of one session: the OAuth session that several sessions share.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn share(self) -> Result<Account, ConfigError> {
+        // What would make no session makes no account.
+        let checked = self.clone().build()?;
+        let mut template = self;
+        template.client = checked.config.client.clone();
+        template.penalty = checked.config.penalty;
+        template.group = checked.config.group.clone();
+        Ok(Account::new(template))
     }
 
     /// Makes the adapter.

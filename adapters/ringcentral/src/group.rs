@@ -69,6 +69,18 @@ impl AuthGroup {
         Err(earliest)
     }
 
+    /// Gives back the place of a request that was begun at this time and has not reached the server:
+    /// otherwise an outage of the network would be followed by a silence of a minute.
+    pub(crate) fn give_back(&self, begun: Timestamp) {
+        let begun = begun.as_millis().max(1);
+        for place in &self.shared.begun {
+            let freed = place.compare_exchange(begun, 0, Ordering::AcqRel, Ordering::Acquire);
+            if freed.is_ok() {
+                return;
+            }
+        }
+    }
+
     /// Nothing goes out before this time.
     pub(crate) fn silence(&self, until: Timestamp) {
         self.shared.silent_until.fetch_max(until.as_millis(), Ordering::AcqRel);

@@ -13,6 +13,11 @@ impl RingCentral {
         if self.config.rest_over_websocket { request.route() } else { Path::Http }
     }
 
+    /// Returns whether there is somebody to ask for another access token.
+    fn can_renew(&self) -> bool {
+        self.login.can_ask() || self.login.asks_application()
+    }
+
     pub(crate) fn handle_rest(
         &mut self,
         id: MessageId,
@@ -25,12 +30,13 @@ impl RingCentral {
             // It may have arrived. Whether it is sent again is the application's decision.
             Err(_) => return io.settle(id, Outcome::Unknown),
         };
-        if answer.status == 401 && tries == 0 && self.login.can_ask() {
+        if answer.status == 401 && tries == 0 && self.can_renew() {
             // Refused, and so not carried out: once more with another access token.
             if let Some(access) = self.login.access().cloned()
                 && self.sent_with.as_ref() == Some(&access)
             {
                 self.login.reject(&access);
+                self.rejected = Some(access);
             }
             if self.login.access().is_none() {
                 self.renew_access(io);

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString as _};
 
-use redial_core::http::HttpResult;
+use redial_core::http::{HttpResult, NoAnswer};
 use redial_core::{Cause, Fault, Handshake, Intent, Io, Secret, Span, Timestamp, Verdict};
 use serde_json::Value;
 
@@ -22,8 +22,10 @@ pub(crate) struct Making {
     refreshed: bool,
     /// Whether an OAuth exchange is under way, whoever wants it.
     pub(crate) oauth: bool,
-    /// Whether a wstoken is being asked for.
-    asking: bool,
+    /// When a wstoken was asked for, while there is no answer.
+    asking: Option<Timestamp>,
+    /// Until when the application may give an access token that a request waits for.
+    pub(crate) given: Option<Timestamp>,
     /// When the rate group lets the next request go.
     pub(crate) due: Option<Timestamp>,
 }
@@ -44,7 +46,7 @@ impl RingCentral {
 
     /// Takes the next step towards a wstoken, if one is wanted and nothing is under way for it.
     pub(crate) fn advance_token(&mut self, io: &mut Io<'_, Self>) {
-        if !self.making.wanted || self.making.oauth || self.making.asking {
+        if !self.making.wanted || self.making.oauth || self.making.asking.is_some() {
             return;
         }
         let stale = self.login.is_expired(io.cx.now) && self.login.can_ask();
@@ -56,7 +58,7 @@ impl RingCentral {
             Err(at) => self.making.due = Some(at),
             Ok(()) => {
                 self.making.due = None;
-                self.making.asking = true;
+                self.making.asking = Some(io.cx.now);
                 let request = self.config.client.wstoken(&access);
                 io.session_http(Step::WsToken, self.policy.spec().timeouts.http, request);
             }
@@ -78,6 +80,9 @@ impl RingCentral {
             io.problem(Fault::Caller, "the access token that was offered is malformed");
         }
         if self.login.asks_application() {
+            if !self.making.wanted {
+                self.making.given = Some(io.cx.now + self.policy.spec().timeouts.http);
+            }
             io.token_needed(self.rejected.take());
         } else {
             let cause = Cause::Http { step: login::LOGIN, status: 401 };
@@ -102,7 +107,10 @@ impl RingCentral {
     }
 
     pub(crate) fn handle_wstoken(&mut self, answer: HttpResult, io: &mut Io<'_, Self>) {
-        self.making.asking = false;
+        let begun = self.making.asking.take();
+        if let (Err(NoAnswer::Network), Some(begun)) = (&answer, begun) {
+            self.group().give_back(begun);
+        }
         let answer = match answer {
             Ok(answer) => answer,
             Err(why) => return self.fail_token(login::no_answer(why), None, io),

@@ -1,1 +1,10 @@
 //! Integration tests.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+mod defects;
+mod explored;
+mod laws;
+mod recordings;
+mod requests;
+mod sessions;
+mod support;
