@@ -13,7 +13,9 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 use crate::output::{self, Failure};
 
-pub(crate) use evolution::{EvolutionProfile, ServeEvolutionArgs};
+pub(crate) use evolution::{
+    EventProfile, EvolutionArgs, EvolutionProfile, KeyPlace, ServeEvolutionArgs,
+};
 pub(crate) use faults::{ProxyArgs, ReplayArgs};
 pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch};
 
@@ -96,6 +98,8 @@ pub(crate) enum ConnectVendor {
     Liveperson(Box<LivePersonArgs>),
     /// Genesys guest chat and Web Messaging.
     Genesys(Box<GenesysArgs>),
+    /// Evolution's events: one socket each, or Socket.IO namespaces.
+    Evolution(Box<EvolutionArgs>),
 }
 
 /// What every vendor has.

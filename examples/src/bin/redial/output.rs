@@ -40,14 +40,22 @@ impl fmt::Display for Failure {
 }
 
 /// Prints lines with a kind and a time: as JSON, or for people.
+#[derive(Clone)]
 pub(crate) struct Lines {
     json: bool,
     start: Instant,
+    /// Which session of several they are about.
+    session: Option<String>,
 }
 
 impl Lines {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, start: Instant::now() }
+        Self { json, start: Instant::now(), session: None }
+    }
+
+    /// Prints lines about one session of several, with the same clock.
+    pub(crate) fn of_session(&self, name: &str) -> Self {
+        Self { session: Some(name.to_owned()), ..self.clone() }
     }
 
     /// Returns the milliseconds since the start.
@@ -75,13 +83,20 @@ impl Lines {
             let mut line = Map::new();
             line.insert("t_ms".into(), t_ms.into());
             line.insert("kind".into(), kind.into());
+            if let Some(session) = &self.session {
+                line.insert("session".into(), session.as_str().into());
+            }
             if let Value::Object(fields) = fields {
                 line.extend(fields);
             }
             Value::Object(line).to_string()
         } else {
             let seconds = t_ms as f64 / 1000.0;
-            format!("{seconds:9.3}  {kind:<16} {}", Plain(&fields))
+            let session = match &self.session {
+                Some(session) => format!("{:<16} ", visible(session)),
+                None => String::new(),
+            };
+            format!("{seconds:9.3}  {session}{kind:<16} {}", Plain(&fields))
         };
         say(text);
     }

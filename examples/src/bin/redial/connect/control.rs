@@ -59,15 +59,25 @@ impl Console {
         if line.trim().is_empty() {
             return Ok(());
         }
-        let obeyed = match serde_json::from_str(line) {
-            Ok(Value::Object(order)) => self.obey(client, order),
-            Ok(_) => Err("a line is a JSON object".into()),
-            Err(_) => Err("a line is a JSON object: this is no JSON".into()),
-        };
-        match obeyed {
+        match order(line) {
+            Ok(order) => self.order(client, order),
+            Err(text) => {
+                self.misunderstood(text);
+                Ok(())
+            }
+        }
+    }
+
+    /// Obeys what a line of stdin says.
+    pub(crate) fn order<A: Vendor>(
+        &mut self,
+        client: &mut Client<A>,
+        order: Map<String, Value>,
+    ) -> Result<(), Failure> {
+        match self.obey(client, order) {
             Ok(result) => result,
             Err(text) => {
-                self.error("caller", &text);
+                self.misunderstood(&text);
                 Ok(())
             }
         }
@@ -78,12 +88,9 @@ impl Console {
         self.error("caller", text);
     }
 
-    /// Waits until it is time to look at the load.
-    pub(crate) async fn outbox_due(&self) {
-        match self.look_at {
-            Some(at) => tokio::time::sleep_until(at).await,
-            None => std::future::pending().await,
-        }
+    /// Returns when it is time to look at the load.
+    pub(crate) const fn outbox_due(&self) -> Option<Instant> {
+        self.look_at
     }
 
     /// Prints how much waits, when that has changed, at most once a second. `busy`: something has
@@ -206,6 +213,15 @@ impl Console {
 
     fn error(&self, fault: &str, text: &str) {
         self.kinds.lines.line("error", json!({ "fault": fault, "text": text }));
+    }
+}
+
+/// Reads a line of stdin.
+pub(crate) fn order(line: &str) -> Result<Map<String, Value>, &'static str> {
+    match serde_json::from_str(line) {
+        Ok(Value::Object(order)) => Ok(order),
+        Ok(_) => Err("a line is a JSON object"),
+        Err(_) => Err("a line is a JSON object: this is no JSON"),
     }
 }
 

@@ -8,7 +8,6 @@ use redial_testkit::replay::Writer;
 use redial_tungstenite::Client;
 
 use super::Vendor;
-use crate::cli::CommonArgs;
 use crate::output::Failure;
 
 /// The log of one session.
@@ -18,10 +17,10 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) fn open<A: Vendor>(
-        common: &CommonArgs,
+        path: Option<&Path>,
         client: &Client<A>,
     ) -> Result<Self, Failure> {
-        let record = match (&common.record, client.recorded_from()) {
+        let record = match (path, client.recorded_from()) {
             (Some(path), Some(machine)) => {
                 let file = File::create(path).map_err(|error| named(path, &error))?;
                 let writer = Writer::new(BufWriter::new(file), client.adapter().policy(), machine);

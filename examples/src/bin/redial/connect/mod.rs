@@ -1,6 +1,8 @@
 //! `redial connect`: a session from a terminal.
 
 mod control;
+mod drive;
+mod evolution;
 mod files;
 mod frames;
 mod genesys;
@@ -14,19 +16,14 @@ mod store;
 use std::borrow::Cow;
 use std::process::ExitCode;
 
-use redial_core::{Continuity, Item, Notice, StopReason};
-use redial_tungstenite::Client;
+use redial_core::{Continuity, Notice};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cli::{CommonArgs, ConnectArgs, ConnectVendor, Typed};
-use crate::output::{self, Failure, Lines};
-use control::Console;
-use files::Files;
-use input::{Input, Line};
-use signals::Signals;
-use store::Store;
+use crate::cli::{ConnectArgs, ConnectVendor, Typed};
+use crate::output::Failure;
 
+pub(crate) use drive::drive;
 pub(crate) use kinds::{Kinds, cause_json, cause_text};
 
 /// Holds a session until it ends or is asked to.
@@ -34,6 +31,7 @@ pub(crate) async fn run(args: ConnectArgs, typed: Typed) -> Result<ExitCode, Fai
     match args.vendor {
         ConnectVendor::Liveperson(args) => liveperson::run(*args, &typed).await,
         ConnectVendor::Genesys(args) => genesys::run(*args, &typed).await,
+        ConnectVendor::Evolution(args) => evolution::run(*args, &typed).await,
     }
 }
 
@@ -79,69 +77,3 @@ pub(crate) struct Answer {
     /// `socket` or `https`.
     pub(crate) via: &'static str,
 }
-
-/// Drives a client from stdin and signals, and prints what it says.
-pub(crate) async fn drive<A: Vendor>(
-    (mut client, store): (Client<A>, Store),
-    common: &CommonArgs,
-) -> Result<ExitCode, Failure> {
-    let mut signals = Signals::new()?;
-    let mut files = Files::open(common, &client)?;
-    let mut console = Console::new(Kinds::new(Lines::new(common.json)), store.clone());
-    let mut stdin = Input::new();
-    let mut interrupted = false;
-    let mut stopped = None;
-    loop {
-        let mut busy = true;
-        tokio::select! {
-            biased;
-            () = signals.next() => {
-                if interrupted {
-                    return Ok(ExitCode::from(INTERRUPTED));
-                }
-                interrupted = true;
-                output::hurry();
-                client.shutdown();
-            }
-            item = next_item(&mut client) => {
-                files.record(&mut client)?;
-                let Some(item) = item else { break };
-                if let Item::Notice(notice @ Notice::Stopped { reason }) = &item {
-                    stopped = Some((*reason, A::explain(notice)));
-                }
-                console.item::<A>(item);
-            }
-            line = stdin.next() => {
-                match line {
-                    Line::Text(line) => console.line(&mut client, &line)?,
-                    Line::Bad(text) => console.misunderstood(text),
-                }
-                files.record(&mut client)?;
-            }
-            () = console.outbox_due() => busy = false,
-        }
-        if let Some(failure) = store.take_failure() {
-            return Err(failure);
-        }
-        console.outbox(client.load(), busy);
-    }
-    files.record(&mut client)?;
-    store.save(&client.snapshot())?;
-    Ok(match stopped {
-        Some((StopReason::Requested, _)) | None => ExitCode::SUCCESS,
-        Some((StopReason::Policy(_) | StopReason::TokenRejected(_), words)) => {
-            let why = words.map(|words| format!(": {words}")).unwrap_or_default();
-            output::complain(&format!("the policy gave the session up{why}"));
-            ExitCode::from(STOPPED)
-        }
-    })
-}
-
-/// Waits for the next item, and for room to print what comes of it.
-async fn next_item<A: Vendor>(client: &mut Client<A>) -> Option<Item<A>> {
-    output::room().await;
-    client.next().await
-}
-
-const STOPPED: u8 = 3;
-const INTERRUPTED: u8 = 130;

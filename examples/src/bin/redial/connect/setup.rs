@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use redial_auth_http::{
-    Fault, ReqwestClient, TokenRequest, TokenSource, TokenSourceError, tls::TlsBuilder,
+    Fault, ReqwestClient, SharedTokenSource, TokenRequest, TokenSource, TokenSourceError,
+    tls::TlsBuilder,
 };
 use redial_core::{Ledger, Machine, Phase, Policy, Secret, Speed};
 use redial_tungstenite::{Client, Clock as _, Connector, SystemClock};
@@ -44,6 +45,14 @@ pub(crate) enum Tokens {
     Command(String),
     /// What this makes of 128 random bits.
     Random(fn(u128) -> Secret),
+    /// What all sessions with one credential share.
+    Shared(SharedTokenSource),
+}
+
+/// What all sessions of a process share.
+pub(crate) struct Network {
+    pub(crate) http: ReqwestClient,
+    connector: Connector,
 }
 
 /// Makes a client from what all vendors have in common, with the names that an earlier process
@@ -53,9 +62,18 @@ pub(crate) fn client<A: Vendor>(
     common: &CommonArgs,
     tokens: Option<Tokens>,
 ) -> Result<(Client<A>, Store), Failure> {
+    client_on(&network(common)?, adapter, common, tokens)
+}
+
+/// Makes one of several clients.
+pub(crate) fn client_on<A: Vendor>(
+    Network { http, connector }: &Network,
+    adapter: A,
+    common: &CommonArgs,
+    tokens: Option<Tokens>,
+) -> Result<(Client<A>, Store), Failure> {
     let account = adapter.account().to_owned();
-    let (http, connector) = network(common)?;
-    let mut builder = Client::builder(adapter).http(http).connector(connector.clone());
+    let mut builder = Client::builder(adapter).http(http.clone()).connector(connector.clone());
     let mut names = Names::new();
     if let Some(path) = &common.state
         && let Some((mut saved, their_names)) = Store::load::<A>(path)?
@@ -86,6 +104,7 @@ pub(crate) fn client<A: Vendor>(
             builder = builder.token_source(token_command_source(command));
         }
         Some(Tokens::Random(make)) => builder = builder.token_source(random_source(make)),
+        Some(Tokens::Shared(tokens)) => builder = builder.token_source(tokens),
         None => {}
     }
     let store = Store::new(common.state.clone(), names);
@@ -98,7 +117,7 @@ pub(crate) fn client<A: Vendor>(
 }
 
 /// Makes the HTTP client and the connector.
-fn network(common: &CommonArgs) -> Result<(ReqwestClient, Connector), Failure> {
+pub(crate) fn network(common: &CommonArgs) -> Result<Network, Failure> {
     let fail = |text: String| Failure::new(text);
     let mut tls = TlsBuilder::new();
     if let Some(path) = &common.ca {
@@ -115,7 +134,7 @@ fn network(common: &CommonArgs) -> Result<(ReqwestClient, Connector), Failure> {
     let wrong = if common.proxy.is_some() { Failure::usage } else { Failure::new };
     let http = http.build().map_err(|error| wrong(error.to_string()))?;
     let connector = connector.build().map_err(|error| wrong(error.to_string()))?;
-    Ok((http, connector))
+    Ok(Network { http, connector })
 }
 
 /// Returns the speed that was typed.
@@ -124,7 +143,7 @@ pub(crate) fn speed(common: &CommonArgs) -> Speed {
 }
 
 /// Answers with what a command prints.
-fn token_command_source(command: String) -> impl TokenSource + 'static {
+pub(crate) fn token_command_source(command: String) -> impl TokenSource + 'static {
     move |_request: TokenRequest| {
         let command = command.clone();
         async move { run_token_command(&command).await }
