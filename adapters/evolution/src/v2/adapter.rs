@@ -95,12 +95,8 @@ impl EvolutionApi {
         while let Some(signal) = self.connection.as_mut().and_then(Connection::poll_signal) {
             self.heed(signal, io);
         }
-        while let Some(frame) = self.connection.as_mut().and_then(Connection::poll_frame) {
-            match frame {
-                Frame::Text(bytes) => io.text(|out| out.extend_from_slice(&bytes)),
-                Frame::Binary(bytes) => io.binary(bytes),
-                Frame::Ping(_) | Frame::Pong(_) => {}
-            }
+        if let Some(connection) = &mut self.connection {
+            connection.flush(io);
         }
     }
 

@@ -34,15 +34,14 @@ pub const POLICY: Policy = Policy::new(PolicySpec {
     // look alike (1005).
     otherwise: Verdict::Retry(Recovery::KEEP),
     backoff: Backoff {
-        // The official client's defaults: 1 s, growing to 5 s, for ever.
+        // The official client's defaults: 1 s, growing to 5 s, half of it more or less, for ever.
         growth: Growth::Exponential {
             first: Span::from_secs(1),
             percent: 200,
             cap: Span::from_secs(5),
         },
-        // The official client takes any wait from half to one and a half; this stays below.
-        jitter: Jitter::Equal,
-        clip: Clip::ThenJitter,
+        jitter: Jitter::SocketIo { percent: 50 },
+        clip: Clip::AfterJitter,
         attempts: None,
         reset: Reset::Online,
     },
@@ -57,7 +56,8 @@ pub const POLICY: Policy = Policy::new(PolicySpec {
     // Observed: what is sent while nobody is connected is gone.
     resume: Resume::Never,
     timeouts: Timeouts::DEFAULT,
-    floor: Span::from_secs(1),
+    // The official client's shortest wait.
+    floor: Span::from_millis(500),
     retry_after_max: Span::from_secs(24 * 3600),
 });
 

@@ -34,6 +34,7 @@ pub(crate) enum Wire {
 pub(crate) struct World<A: Adapter> {
     pub(crate) session: Session<A>,
     pub(crate) now: u64,
+    pub(crate) entropy: u64,
     pub(crate) wire: Vec<(u64, Wire)>,
     pub(crate) items: Vec<(u64, Item<A>)>,
     pub(crate) http: VecDeque<(HttpId, HttpRequest)>,
@@ -48,6 +49,7 @@ impl<A: Adapter> World<A> {
         Self {
             session,
             now: 0,
+            entropy: 0,
             wire: Vec::new(),
             items: Vec::new(),
             http: VecDeque::new(),
@@ -58,7 +60,7 @@ impl<A: Adapter> World<A> {
     }
 
     pub(crate) fn cx(&self) -> Cx {
-        Cx::new(Timestamp::from_millis(START + self.now), u64::MAX)
+        Cx::new(Timestamp::from_millis(START + self.now), self.entropy)
     }
 
     pub(crate) fn input(&mut self, input: Input<A>) {

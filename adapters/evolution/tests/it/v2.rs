@@ -154,14 +154,22 @@ fn the_servers_own_numbers_count_and_no_speed_divides_them() {
 
 #[test]
 fn the_waits_are_those_of_the_official_client() {
-    let mut world = World::v2(inst1());
-    world.input(Input::Connect);
-    for _ in 0..6 {
-        world.fail_dial();
-        world.run(5_000);
+    for (entropy, wanted) in [
+        (0, [1_000, 2_000, 4_000, 5_000, 5_000]),
+        (u64::MAX, [1_499, 2_999, 5_000, 5_000, 5_000]),
+        // The largest that an even first digit takes away.
+        (u64::MAX / 10 * 9 - 1, [551, 1_101, 2_201, 4_401, 5_000]),
+    ] {
+        let mut world = World::v2(inst1());
+        world.entropy = entropy;
+        world.input(Input::Connect);
+        for _ in 0..5 {
+            world.fail_dial();
+            world.run(5_000);
+        }
+        let delays: Vec<_> = world.waits().iter().map(|(_, delay, _)| delay.as_millis()).collect();
+        assert_eq!(delays, wanted);
     }
-    let delays: Vec<_> = world.waits().iter().map(|(_, delay, _)| delay.as_millis()).collect();
-    assert_eq!(delays, [1_000, 2_000, 4_000, 5_000, 5_000, 5_000]);
 }
 
 #[test]
