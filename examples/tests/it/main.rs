@@ -5,6 +5,7 @@
 mod causes;
 mod control;
 mod credentials;
+mod evolution;
 mod evolution_serve;
 mod exits;
 mod genesys;
