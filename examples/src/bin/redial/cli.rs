@@ -13,9 +13,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 use crate::output::{self, Failure};
 
-pub(crate) use evolution::{
-    EventProfile, EvolutionArgs, EvolutionProfile, KeyPlace, ServeEvolutionArgs,
-};
+pub(crate) use evolution::{EvolutionArgs, EvolutionProfile, KeyPlace, ServeEvolutionArgs};
 pub(crate) use faults::{ProxyArgs, ReplayArgs};
 pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch};
 

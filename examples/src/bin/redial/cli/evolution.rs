@@ -10,7 +10,7 @@ pub(crate) struct EvolutionArgs {
     pub(crate) common: CommonArgs,
     /// Which of the two protocols.
     #[arg(long, value_enum, default_value = "codechat")]
-    pub(crate) profile: EventProfile,
+    pub(crate) profile: EvolutionProfile,
     /// The server: ws://localhost:8084 by default with codechat, where /ws/events is added.
     #[arg(long, value_name = "BASE")]
     pub(crate) url: Option<String>,
@@ -52,15 +52,6 @@ pub(crate) struct EvolutionArgs {
     /// The events of all instances are wanted (v2).
     #[arg(long)]
     pub(crate) global: bool,
-}
-
-/// Which protocol is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum EventProfile {
-    /// A plain WebSocket for each event.
-    Codechat,
-    /// Evolution API v2: Socket.IO namespaces.
-    V2,
 }
 
 /// Where a key stands.

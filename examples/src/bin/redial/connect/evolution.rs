@@ -13,14 +13,14 @@ use redial_evolution::{CodeChat, EvolutionApi};
 
 use super::drive::{Driven, drive, drive_all};
 use super::setup::{self, Network, Tokens};
-use crate::cli::{self, EventProfile, EvolutionArgs, KeyPlace, Typed};
+use crate::cli::{self, EvolutionArgs, EvolutionProfile, KeyPlace, Typed};
 use crate::output::Failure;
 
 /// Holds Evolution's event sockets.
 pub(crate) async fn run(args: EvolutionArgs, typed: &Typed) -> Result<ExitCode, Failure> {
     match args.profile {
-        EventProfile::Codechat => codechat(args, typed).await,
-        EventProfile::V2 => v2(args, typed).await,
+        EvolutionProfile::Codechat => codechat(args, typed).await,
+        EvolutionProfile::V2 => v2(args, typed).await,
     }
 }
 
