@@ -101,7 +101,7 @@ fn a_proxys_password_is_printed_nowhere() {
             client.expect("retry_scheduled");
             client.shut_down();
         } else {
-            assert_eq!(client.code(), 1);
+            assert_eq!(client.code(), 2);
         }
         nowhere(&client.stdout(), "stdout");
         nowhere(&client.stderr(), "stderr");

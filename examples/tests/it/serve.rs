@@ -100,7 +100,7 @@ fn settings_can_be_given_at_the_start() {
     client.shut_down();
     for wrong in ["session_ttl_ms", "no_such=1", "session_ttl_ms=x"] {
         let (code, stdout, stderr) = Tool::new(["serve", "liveperson", "--set", wrong]).finish();
-        assert_eq!(code, Some(1), "{stderr}");
+        assert_eq!(code, Some(2), "{stderr}");
         assert!(stdout.is_empty());
     }
 }
