@@ -145,7 +145,7 @@ impl Model {
             }
             Event::TokenRejected { token } => self.side_call_found_it_dead(&rules, token),
             Event::Dialing { conn } if mine(conn) && self.stage == Stage::Dialling => {
-                let by = self.now + ms(policy.spec().timeouts.connect);
+                let by = self.after(ms(policy.spec().timeouts.connect));
                 self.alarms.set_once(Alarm::Connect, by);
             }
             Event::Opened { conn } if mine(conn) && self.stage == Stage::Dialling => {
@@ -154,7 +154,7 @@ impl Model {
                 }
                 self.terms = Terms::default();
                 self.enter(Stage::Opening);
-                self.alarms.set(Alarm::Ready, self.now + ms(policy.spec().timeouts.ready));
+                self.alarms.set(Alarm::Ready, self.after(ms(policy.spec().timeouts.ready)));
             }
             Event::Announced { conn, terms } if mine(conn) => self.announced(&rules, terms),
             Event::Ready { conn, continuity } if mine(conn) && self.stage == Stage::Opening => {
@@ -191,6 +191,11 @@ impl Model {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         self.alarms.first().map(Timestamp::from_millis)
+    }
+
+    /// Returns the instant so many milliseconds from now. Time has an end.
+    fn after(&self, millis: u64) -> u64 {
+        self.now.saturating_add(millis)
     }
 
     fn is_at_rest(&self) -> bool {
@@ -269,7 +274,7 @@ impl Model {
                     self.notify(Notice::Offline { conn, cause: Cause::Requested });
                 }
                 self.enter(Stage::Leaving);
-                let by = self.now + ms(rules.policy.spec().timeouts.close);
+                let by = self.after(ms(rules.policy.spec().timeouts.close));
                 self.alarms.set(Alarm::Close, by);
             }
         }

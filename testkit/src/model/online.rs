@@ -23,7 +23,7 @@ impl Model {
         expires_in: Option<Span>,
         resumable: bool,
     ) {
-        let expires = expires_in.map(|span| self.now + ms(span));
+        let expires = expires_in.map(|span| self.after(ms(span)));
         self.token = Some(Token { request: self.request, expires, unused: true });
         if !resumable {
             self.forget_session();
@@ -46,10 +46,10 @@ impl Model {
         self.enter(Stage::Online);
         match probation(rules.policy) {
             None => self.proven(),
-            Some(span) => self.alarms.set(Alarm::Stable, self.now + span),
+            Some(span) => self.alarms.set(Alarm::Stable, self.after(span)),
         }
         if let Some(span) = self.terms.retire {
-            self.alarms.set(Alarm::Retire, self.now + ms(span));
+            self.alarms.set(Alarm::Retire, self.after(ms(span)));
         }
         self.forget_session();
         self.resumable = spec.resume != Resume::Never;
@@ -68,7 +68,7 @@ impl Model {
             self.forget_session();
         }
         if let (true, Some(span)) = (self.resumable, window(rules.policy, &self.terms)) {
-            self.alarms.set(Alarm::Window, self.now + span);
+            self.alarms.set(Alarm::Window, self.after(span));
         }
         if let Some(Work::Replace(reason)) = self.renewal {
             self.lose_token(reason);
@@ -86,14 +86,14 @@ impl Model {
         terms.resume = said.resume.or(terms.resume);
         terms.retire = said.retire.or(terms.retire);
         if self.stage == Stage::Opening {
-            self.alarms.set(Alarm::Ready, self.now + ms(rules.policy.spec().timeouts.ready));
+            self.alarms.set(Alarm::Ready, self.after(ms(rules.policy.spec().timeouts.ready)));
             return;
         }
         if let Some(keepalive) = said.keepalive.filter(|keepalive| *keepalive != self.keepalive) {
             self.watch(keepalive);
         }
         if let Some(span) = said.retire {
-            self.alarms.set(Alarm::Retire, self.now + ms(span));
+            self.alarms.set(Alarm::Retire, self.after(ms(span)));
         }
     }
 
@@ -106,16 +106,16 @@ impl Model {
         match keepalive {
             Keepalive::Off => {}
             Keepalive::Probe { interval, .. } => {
-                self.alarms.set(Alarm::Probe, self.now + ms(interval));
+                self.alarms.set(Alarm::Probe, self.after(ms(interval)));
             }
-            Keepalive::Listen { within } => self.alarms.set(Alarm::Life, self.now + ms(within)),
+            Keepalive::Listen { within } => self.alarms.set(Alarm::Life, self.after(ms(within))),
         }
     }
 
     pub(super) fn heard(&mut self, evidence: Evidence) {
         match self.keepalive {
             Keepalive::Off => {}
-            Keepalive::Listen { within } => self.alarms.set(Alarm::Life, self.now + ms(within)),
+            Keepalive::Listen { within } => self.alarms.set(Alarm::Life, self.after(ms(within))),
             Keepalive::Probe { pace: Pace::Quiet, .. } => self.watch(self.keepalive),
             Keepalive::Probe { timeout, .. } => {
                 let (Some(life), Some(_)) = (self.alarms.get(Alarm::Life), self.missed) else {
@@ -126,7 +126,7 @@ impl Model {
                     self.alarms.clear(Alarm::Life);
                 } else {
                     let next = self.alarms.get(Alarm::Probe).unwrap_or(u64::MAX);
-                    self.alarms.set(Alarm::Life, life.max((self.now + ms(timeout)).min(next)));
+                    self.alarms.set(Alarm::Life, life.max((self.after(ms(timeout))).min(next)));
                 }
             }
         }
@@ -142,7 +142,7 @@ impl Model {
     fn probe(&mut self, missed: u32) {
         let Keepalive::Probe { timeout, pace, .. } = self.keepalive else { return };
         self.missed = Some(missed);
-        self.alarms.set(Alarm::Life, self.now + ms(timeout));
+        self.alarms.set(Alarm::Life, self.after(ms(timeout)));
         if pace == Pace::Quiet {
             self.alarms.clear(Alarm::Probe);
         }
@@ -157,8 +157,8 @@ impl Model {
     /// more than one begins a new grid.
     fn advance_grid(&mut self, interval: Span) {
         if let Some(at) = self.alarms.get(Alarm::Probe).filter(|at| *at <= self.now) {
-            let next = at + ms(interval);
-            let next = if next > self.now { next } else { self.now + ms(interval) };
+            let next = at.saturating_add(ms(interval));
+            let next = if next > self.now { next } else { self.after(ms(interval)) };
             self.alarms.set(Alarm::Probe, next);
         }
     }
@@ -208,7 +208,7 @@ impl Model {
         let expires = self.token.and_then(|token| token.expires);
         let at = match rules.policy.spec().token.renew {
             Renew::Never => None,
-            Renew::Every(span) => Some(self.now + ms(span)),
+            Renew::Every(span) => Some(self.after(ms(span))),
             Renew::Before(span) => {
                 expires.map(|expires| expires.saturating_sub(ms(span)).max(self.now))
             }
@@ -237,13 +237,13 @@ impl Model {
 
     fn renew(&mut self, rules: &Rules<'_>, work: Work) {
         let spec = rules.policy.spec();
-        self.pace = self.now + ms(spec.floor);
+        self.pace = self.after(ms(spec.floor));
         self.request += 1;
         self.renewal = Some(work);
         self.renewing = true;
         self.alarms.clear(Alarm::Renewal);
         if let Some(span) = spec.timeouts.token {
-            self.alarms.set(Alarm::Renewal, self.now + ms(span));
+            self.alarms.set(Alarm::Renewal, self.after(ms(span)));
         }
         let token = TokenId::new(self.request);
         self.out.push(match work {
@@ -296,7 +296,7 @@ impl Model {
         } else if work == Work::Prolong && anew {
             self.renew(rules, replace);
         } else {
-            self.renew_at((self.now + delay).max(self.may_begin()), work);
+            self.renew_at((self.after(delay)).max(self.may_begin()), work);
         }
     }
 }

@@ -16,13 +16,13 @@ impl Model {
         if self.may_begin() > self.now {
             return self.wait_until(self.may_begin(), Cause::Held);
         }
-        self.pace = self.now + ms(spec.floor);
+        self.pace = self.after(ms(spec.floor));
         let margin = match spec.token.renew {
             redial_core::Renew::Before(span) => ms(span),
             _ => 0,
         };
         let serves = |token: &Token| {
-            token.unused || token.expires.is_none_or(|expires| expires > self.now + margin)
+            token.unused || token.expires.is_none_or(|expires| expires > self.after(margin))
         };
         if self.token.as_ref().is_some_and(serves) {
             return self.dial();
@@ -33,7 +33,7 @@ impl Model {
         self.request += 1;
         self.enter(Stage::Fetching);
         if let Some(span) = spec.timeouts.token {
-            self.alarms.set(Alarm::Token, self.now + ms(span));
+            self.alarms.set(Alarm::Token, self.after(ms(span)));
         }
         let token = TokenId::new(self.request);
         self.out.push(Action::RegenerateToken { token, reason: self.lack });
@@ -91,7 +91,7 @@ impl Model {
     pub(super) fn hold_back(&mut self, policy: &Policy, asked: Option<Span>) {
         if let Some(span) = asked {
             let span = ms(span).min(ms(policy.spec().retry_after_max));
-            self.earliest = self.earliest.max(self.now + span);
+            self.earliest = self.earliest.max(self.after(span));
         }
     }
 
@@ -142,7 +142,7 @@ impl Model {
             (Delay::AtLeast(span), None) => backoff.max(ms(span)),
             (Delay::AtLeast(_) | Delay::Backoff, _) => backoff,
         };
-        self.wait_until((self.now + delay).max(self.may_begin()), cause);
+        self.wait_until((self.after(delay)).max(self.may_begin()), cause);
     }
 
     /// Gives up what the recovery does not keep; says whether a server rejected the token.

@@ -192,7 +192,7 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.breach)?;
         for (cx, event) in &self.trace {
-            writeln!(f, "    {:>8} ms  {event:?}", cx.now.as_millis() - BEGINNING)?;
+            writeln!(f, "    {:>8} ms  {event:?}", cx.now.as_millis().saturating_sub(BEGINNING))?;
         }
         Ok(())
     }

@@ -1,11 +1,18 @@
 //! Many sessions in virtual time: a share of what the nightly profile does.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
-use redial_core::{Machine, Policy, Speed};
+use proptest::prelude::{any, prop, prop_assert, proptest};
+use redial_core::http::{HttpRequest, HttpResponse};
+use redial_core::{Frame, Handshake, Machine, Policy, Speed, Timestamp};
+use redial_testkit::Breach;
+use redial_testkit::conformance::Sent;
 use redial_testkit::explorer::Subject;
+use redial_testkit::peer::{Carried, Courier, Letter, Office, Peer};
+use redial_testkit::scenario::{History, bytes_of};
 use redial_testkit::trace::{Replay, TraceError};
-use redial_testkit::world::{Plan, Tally, WorldFailed};
+use redial_testkit::world::{Fleet, Plan, Tally, WorldFailed};
 
 use crate::faulty::{Fault, Faulty};
 use crate::policies::{EXPIRING, LIVEPERSON, RESUMING, SHORT};
@@ -41,7 +48,7 @@ fn policies_of_a_few_milliseconds_keep_every_law() {
 #[test]
 fn any_policy_keeps_every_law() {
     for seed in 0..30 {
-        let bytes = redial_testkit::scenario::bytes_of(seed, 120);
+        let bytes = bytes_of(seed, 120);
         let policy =
             redial_testkit::scenario::policy(&mut redial_testkit::scenario::Source::new(&bytes));
         run(&Plan::new(&policy, seed).sized(3, 1));
@@ -80,6 +87,22 @@ fn a_planted_fault_names_its_seed_and_comes_back_from_its_file() {
 }
 
 #[test]
+fn a_lie_about_messages_names_its_seed_and_comes_back_from_it() {
+    let plan = Plan::new(&redial_liveperson::POLICY, 2).sized(4, 12);
+    let run = || {
+        let liar = |_, account: &str| Liar {
+            office: Office::new(&plan.policy, account),
+            read: Cell::new(0),
+        };
+        Fleet::new(&plan, liar, Machine::new).run()
+    };
+    let failed = run().expect_err("a message that is written again has another id");
+    assert_eq!(failed.breach.invariant, "ids_kept", "{failed}");
+    assert!(!failed.trace.is_empty());
+    assert_eq!(run(), Err(failed));
+}
+
+#[test]
 fn a_file_that_is_damaged_or_newer_is_refused_by_name() {
     let text = fails(|| Faulty::new(Fault::IgnoresRetryAfter)).to_trace();
     let refuse = |text: &str| Replay::parse(text).expect_err("no replay file").to_string();
@@ -90,6 +113,71 @@ fn a_file_that_is_damaged_or_newer_is_refused_by_name() {
     );
     let newer = text.replacen("\"redial_trace\":1", "\"redial_trace\":2", 1);
     assert!(matches!(Replay::parse(&newer), Err(TraceError::Version(2))));
+}
+
+proptest! {
+    #[test]
+    fn a_file_that_is_damaged_never_makes_it_panic(
+        damage in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6),
+        end in any::<usize>(),
+    ) {
+        let policy = redial_liveperson::POLICY;
+        let history = History::under(&policy, &bytes_of(1, 40)).play().expect("a history");
+        let breach = Breach::new("one_connection", "planted");
+        let plan = Plan::new(&policy, 1);
+        let failed = WorldFailed { plan, session: 0, at: 5, breach, trace: history.trace };
+        let mut bytes = failed.to_trace().into_bytes();
+        prop_assert!(Replay::parse(str::from_utf8(&bytes).expect("text")).is_ok());
+        for (at, byte) in damage {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        bytes.truncate(end % (bytes.len() * 2));
+        if let Ok(replay) = Replay::parse(&String::from_utf8_lossy(&bytes)) {
+            // Whatever it holds by now, it can be fed.
+            let _ = replay.feed(Machine::new());
+        }
+    }
+}
+
+/// A server of which it is said that it never sees an id twice.
+struct Liar {
+    office: Office,
+    read: Cell<u64>,
+}
+
+impl Peer for Liar {
+    type Adapter = Courier;
+
+    fn adapter(&self) -> Courier {
+        self.office.adapter()
+    }
+
+    fn message(&mut self, number: u64) -> Letter {
+        self.office.message(number)
+    }
+
+    fn read(&self, written: Sent<'_>) -> Option<Carried> {
+        let carried = self.office.read(written)?;
+        self.read.set(self.read.get() + 1);
+        Some(Carried { id: self.read.get().to_string(), ..carried })
+    }
+
+    fn handle_dial(&mut self, now: Timestamp, handshake: &Handshake) -> Result<(), u16> {
+        self.office.handle_dial(now, handshake)
+    }
+
+    fn handle_opened(&mut self, now: Timestamp, said: &mut Vec<Frame>) {
+        self.office.handle_opened(now, said);
+    }
+
+    fn handle_frame(&mut self, now: Timestamp, frame: &Frame, said: &mut Vec<Frame>) {
+        self.office.handle_frame(now, frame, said);
+    }
+
+    fn handle_http(&mut self, now: Timestamp, request: &HttpRequest) -> HttpResponse {
+        self.office.handle_http(now, request)
+    }
 }
 
 /// Runs until a seed finds the fault.

@@ -10,6 +10,8 @@ pub(crate) fn policies() -> Vec<(&'static str, Policy)> {
         ("Genesys guest chat", redial_genesys::guest::POLICY),
         ("Genesys web messaging", redial_genesys::web::POLICY),
         ("RingCentral", redial_ringcentral::POLICY),
+        ("Vonage", redial_vonage::POLICY),
+        ("Vonage, as its SDK", redial_vonage::POLICY_SDK),
         ("Evolution, event sockets", redial_evolution::codechat::POLICY),
         ("Evolution, Socket.IO", redial_evolution::v2::POLICY),
     ]
