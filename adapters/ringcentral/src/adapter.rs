@@ -190,7 +190,7 @@ impl Adapter for RingCentral {
         self.now = io.cx.now;
         match kind {
             Authorize::Regenerate { .. } => self.begin_token(io),
-            // A policy that renews has nothing to renew here: a wstoken opens one connection.
+            // Never asked for: the builder lets no policy renew.
             Authorize::Renew => io.token_ready(None, true),
         }
     }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use redial_core::{Policy, PolicyError, Secret, Span, Speed};
+use redial_core::{Policy, PolicyError, Renew, Secret, Span, Speed};
 
 use crate::account::Account;
 use crate::adapter::RingCentral;
@@ -163,7 +163,7 @@ impl Builder {
         self
     }
 
-    /// Uses these rules instead of [`POLICY`].
+    /// Uses these rules instead of [`POLICY`]. A wstoken is single-use whatever they say.
     pub const fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
@@ -225,7 +225,11 @@ impl Builder {
         if !net::is_header_value(&self.client.user_agent) {
             return Err(ConfigError::UserAgent);
         }
-        let policy = Policy::try_new(*self.policy.spec()).map_err(ConfigError::Policy)?;
+        let mut spec = *self.policy.spec();
+        // Whatever a policy says: a wstoken opens one connection, so there is nothing to renew.
+        spec.token.single_use = true;
+        spec.token.renew = Renew::Never;
+        let policy = Policy::try_new(spec).map_err(ConfigError::Policy)?;
         let policy = policy.scaled(self.speed);
         let policy = if self.auto_recover { policy } else { policy.manual() };
         self.ttl = self.ttl.scaled(self.speed);

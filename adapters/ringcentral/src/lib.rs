@@ -67,6 +67,8 @@
 //! Each names its connection and comes after [`Notice::Online`](redial_core::Notice::Online) of it;
 //! `autoRecoverError` comes after the attempt.
 //!
+//! A debug mode shows frames by [`redacted`].
+//!
 //! # Several subscriptions
 //!
 //! A session has one subscription; another one replaces it. Several need several sessions, which
@@ -97,6 +99,7 @@ mod message;
 mod net;
 mod policy;
 mod recent;
+mod redacted;
 mod request;
 mod rest;
 mod slots;
@@ -116,4 +119,5 @@ pub use message::{
     SubscriptionInfo, Wsc,
 };
 pub use policy::{PENALTY, POLICY, Refusal};
+pub use redacted::redacted;
 pub use request::{BAD_HEADER, BAD_PATH, Request, Response};

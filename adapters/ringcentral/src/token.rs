@@ -39,8 +39,10 @@ pub(crate) struct WsToken {
 impl RingCentral {
     /// Begins to make a wstoken.
     pub(crate) fn begin_token(&mut self, io: &mut Io<'_, Self>) {
-        self.making.wanted = true;
-        self.making.refreshed = false;
+        // The application's answer goes on with the request that asked for it.
+        if !core::mem::replace(&mut self.making.wanted, true) {
+            self.making.refreshed = false;
+        }
         self.advance_token(io);
     }
 

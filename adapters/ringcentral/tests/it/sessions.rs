@@ -201,3 +201,50 @@ fn a_code_is_exchanged_once_with_its_verifier() {
     it.run(2_000);
     assert_eq!(it.asked.len(), 1, "a code is good once");
 }
+
+#[test]
+fn an_access_token_that_is_refused_again_is_the_applications_matter() {
+    let mut it = World::new(adapter().share().unwrap().session());
+    it.input(Input::Connect);
+    it.input(Input::OfferToken("one".into()));
+    it.answer(401, &json!({}));
+    let rejected = it.items.iter().rev().find_map(|(_, item)| match item {
+        redial_core::Item::TokenNeeded { rejected, .. } => rejected.clone(),
+        _ => None,
+    });
+    assert_eq!(rejected.unwrap().expose(), "one");
+    it.input(Input::OfferToken("two".into()));
+    it.answer(401, &json!({}));
+    assert!(matches!(it.notices().last(), Some(redial_core::Notice::Suspended { .. })));
+}
+
+#[test]
+fn no_policy_makes_a_wstoken_serve_twice() {
+    let mut spec = *redial_ringcentral::POLICY.spec();
+    spec.token.single_use = false;
+    spec.token.renew = redial_core::Renew::Every(redial_core::Span::from_secs(10));
+    let mut it = World::online(adapter().policy(redial_core::Policy::new(spec)));
+    it.run(50_000);
+    assert_eq!(it.asked.len(), 2, "{:?}", it.asked);
+    it.lose(Cause::Network);
+    it.reconnect();
+    assert_eq!(it.asked.len(), 3, "{:?}", it.asked);
+}
+
+#[test]
+fn a_frame_is_shown_without_its_tokens() {
+    let mut frame = notification("n-1");
+    frame[0]["wsc"] = json!({ "token": "wsc-secret", "sequence": 2 });
+    frame[1]["body"] = json!([{ "access_token": "at-secret", "text": "Hello" }]);
+    let shown = redial_ringcentral::redacted(frame.to_string().as_bytes());
+    assert!(shown.contains("Hello") && shown.contains("n-1"), "{shown}");
+    let raw = format!("[{},--Boundary at-secret]", frame[0]);
+    let torn = frame.to_string().replace(']', "");
+    for shown in [
+        shown,
+        redial_ringcentral::redacted(raw.as_bytes()),
+        redial_ringcentral::redacted(torn.as_bytes()),
+    ] {
+        assert!(!shown.contains("-secret"), "{shown}");
+    }
+}
