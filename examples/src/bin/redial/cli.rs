@@ -3,6 +3,8 @@
 mod evolution;
 mod faults;
 mod genesys;
+mod ringcentral;
+mod vonage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +18,8 @@ use crate::output::{self, Failure};
 pub(crate) use evolution::{EvolutionArgs, EvolutionProfile, KeyPlace, ServeEvolutionArgs};
 pub(crate) use faults::{ProxyArgs, ReplayArgs};
 pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch};
+pub(crate) use ringcentral::{ServeRingCentralArgs, TokenReuse};
+pub(crate) use vonage::{ServeVonageArgs, VonageGeneration};
 
 /// Keeps a vendor's WebSocket session alive, and shows it.
 #[derive(Parser)]
@@ -206,6 +210,10 @@ pub(crate) enum ServeVendor {
     Genesys(ServeGenesysArgs),
     /// CodeChat's event sockets, or Evolution API 2.
     Evolution(ServeEvolutionArgs),
+    /// RingCentral's WebSocket gateway, with OAuth and REST.
+    Ringcentral(ServeRingCentralArgs),
+    /// Vonage's client sessions over Socket.IO.
+    Vonage(ServeVonageArgs),
 }
 
 #[derive(Args)]

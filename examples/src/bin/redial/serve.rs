@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use redial_testkit::servers::{evolution, genesys, liveperson};
+use redial_testkit::servers::{evolution, genesys, liveperson, ringcentral, vonage};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::cli::{
     EvolutionProfile, Profile, ServeArgs, ServeCommonArgs, ServeEvolutionArgs, ServeGenesysArgs,
-    ServeLivePersonArgs, ServeVendor, Switch,
+    ServeLivePersonArgs, ServeRingCentralArgs, ServeVendor, ServeVonageArgs, Switch, TokenReuse,
+    VonageGeneration,
 };
 use crate::connect::signals::Signals;
 use crate::output::{self, Failure};
@@ -22,6 +23,8 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         ServeVendor::Liveperson(args) => liveperson(args).await,
         ServeVendor::Genesys(args) => genesys(args).await,
         ServeVendor::Evolution(args) => evolution(args).await,
+        ServeVendor::Ringcentral(args) => ringcentral(args).await,
+        ServeVendor::Vonage(args) => vonage(args).await,
     }
 }
 
@@ -87,6 +90,54 @@ async fn evolution(args: ServeEvolutionArgs) -> Result<ExitCode, Failure> {
     }
     apply(&set, |key, value| options.settings.set(key, value))?;
     serve(|records, shutdown| evolution::serve(options, records, shutdown)).await
+}
+
+async fn ringcentral(args: ServeRingCentralArgs) -> Result<ExitCode, Failure> {
+    let ServeCommonArgs { listen, control, tls, ca_out, seed, advertise, set, json: _ } =
+        args.common;
+    let defaults = ringcentral::Options::default();
+    let mut options =
+        ringcentral::Options { listen, control, advertise, tls, ca_path: ca_out, seed, ..defaults };
+    if let Some(reuse) = args.ws_token_reuse {
+        options.settings.ws_token_reuse = match reuse {
+            TokenReuse::Kick => ringcentral::TokenReuse::Kick,
+            TokenReuse::Reject => ringcentral::TokenReuse::Reject,
+            TokenReuse::Allow => ringcentral::TokenReuse::Allow,
+        };
+    }
+    for (key, value) in [
+        ("recovery_timeout_s", args.recovery_timeout),
+        ("recovery_buffer", args.recovery_buffer),
+        ("replay_delay_ms", args.replay_delay_ms),
+    ] {
+        if let Some(value) = value {
+            options.settings.set(key, &value.into()).map_err(Failure::usage)?;
+        }
+    }
+    apply(&set, |key, value| options.settings.set(key, value))?;
+    serve(|records, shutdown| ringcentral::serve(options, records, shutdown)).await
+}
+
+async fn vonage(args: ServeVonageArgs) -> Result<ExitCode, Failure> {
+    let ServeCommonArgs { listen, control, tls, ca_out, seed, advertise, set, json: _ } =
+        args.common;
+    let defaults = vonage::Options::new(match args.generation {
+        VonageGeneration::V1 => vonage::Generation::V1,
+        VonageGeneration::V2 => vonage::Generation::V2,
+    });
+    let mut options =
+        vonage::Options { listen, control, advertise, tls, ca_path: ca_out, seed, ..defaults };
+    for (key, value) in [
+        ("ping_interval_ms", args.ping_interval),
+        ("ping_timeout_ms", args.ping_timeout),
+        ("window_ms", args.window),
+    ] {
+        if let Some(value) = value {
+            options.settings.set(key, &value.into()).map_err(Failure::usage)?;
+        }
+    }
+    apply(&set, |key, value| options.settings.set(key, value))?;
+    serve(|records, shutdown| vonage::serve(options, records, shutdown)).await
 }
 
 /// Sets what `--set` says.
