@@ -36,7 +36,6 @@ pub(super) fn judge(hub: &Hub, config: &Config, request: &Request) -> Result<Gen
 
 /// Refuses a handshake as `allowRequest` does: 403 and JSON for a plain request, 400 and the bare
 /// reason for an upgrade.
-#[allow(dead_code, reason = "for simulators that let clients in by a key")]
 pub(crate) fn forbid(request: &Request, message: &str) -> Answer {
     if request.upgrade {
         return text(400, message);

@@ -33,7 +33,6 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use self::connection::Connection;
-#[allow(unused_imports, reason = "for simulators that let clients in by a key")]
 pub(crate) use self::handshake::{forbid, query};
 use self::packet::{Kind, Packet};
 use super::frame::Message;
