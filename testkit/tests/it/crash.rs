@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use proptest::prelude::*;
 use redial_core::http::{HttpRequest, HttpResult};
 use redial_core::{
     Adapter, Authorize, Cause, Class, Continuity, Cut, Frame, Handshake, Intent, Io, MessageId,
@@ -51,6 +52,25 @@ fn a_life_is_the_same_each_time() {
     assert_eq!(first.boundaries, again.boundaries);
     assert_eq!(first.accounts.fates(), again.accounts.fates());
     assert_eq!(first.deaths, 3);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn processes_may_die_again_and_again(
+        script in prop::collection::vec(any::<u8>(), 0..160),
+        deaths in prop::collection::btree_set(0..400_usize, 0..12),
+    ) {
+        for lived in [
+            live(&Clerk(Flaw::None), &script, &deaths),
+            live(&ToyVendor::<false>(ToyFlaw::None), &script, &deaths),
+        ] {
+            if let Err(breach) = lived {
+                return Err(TestCaseError::fail(breach.to_string()));
+            }
+        }
+    }
 }
 
 fn find(flaw: Flaw) -> Box<Failure> {

@@ -1,5 +1,7 @@
 //! Histories read from bytes: total, bounded, of a known distribution, and kept by every law.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use redial_core::{Cx, Event, Machine, Policy, Span, Timestamp};
 use redial_testkit::scenario::{
@@ -46,6 +48,31 @@ fn histories_are_bounded() {
     let (mean, longest) = (Span::from_secs(60), Span::from_secs(9));
     let schedule = Schedule::decode(&bytes_of(3, 1 << 20), mean, longest);
     assert_eq!(schedule.faults.len(), Schedule::LONGEST);
+}
+
+#[test]
+fn every_fault_is_drawn() {
+    let mut names = BTreeMap::new();
+    for seed in 0..2_000 {
+        let fault = Fault::decode(&mut Source::new(&bytes_of(seed, 24)), Span::from_secs(60));
+        let name = format!("{fault:?}");
+        let name = name.split(['(', ' ']).next().unwrap_or_default().to_owned();
+        *names.entry(name).or_insert(0) += 1;
+    }
+    let expected = [
+        "Blackhole",
+        "Command",
+        "Cut",
+        "Down",
+        "Forget",
+        "HalfOpen",
+        "Http",
+        "Revoke",
+        "Sleep",
+        "Slow",
+    ];
+    assert_eq!(names.keys().map(String::as_str).collect::<Vec<_>>(), expected);
+    assert!(names.values().all(|count| *count >= 20), "{names:?}");
 }
 
 #[test]
