@@ -18,7 +18,7 @@ pub(super) const SPEED: u32 = 20;
 pub(super) type Sockets = Clients<Key, CodeChat>;
 
 pub(super) async fn sim() -> EvolutionSim {
-    EvolutionSim::builder().settings(|settings| settings.adopt_tokens = true).start().await.unwrap()
+    EvolutionSim::builder().settings(|settings| settings.adopt = true).start().await.unwrap()
 }
 
 pub(super) fn token(sim: &EvolutionSim, instance: &str) -> Secret {
