@@ -109,3 +109,48 @@ async fn without_auto_recovery_nothing_happens_until_the_application_recovers() 
     assert_eq!((state.upgrades.len(), state.ws_token_calls.len()), (2, 2), "{state:?}");
     handle.shutdown().await;
 }
+
+#[tokio::test]
+async fn after_an_outage_of_everything_the_session_is_back_within_one_wait() {
+    let sim = sim().await;
+    let adapter = adapter(&sim).subscribe([FILTER], None);
+    let (handle, mut items) = client(adapter).build().unwrap().spawn();
+    subscribed(&mut items).await;
+    // Sped up, some eight attempts: more than the rate group lets reach the server.
+    sim.down(std::time::Duration::from_millis(3000)).await;
+    let mut errors = 0;
+    message(&mut items, |message| {
+        errors += u32::from(matches!(message, Message::AutoRecoverError { .. }));
+        matches!(message, Message::AutoRecoverSuccess { .. }).then_some(())
+    })
+    .await;
+    assert!(errors >= 6, "{errors}");
+    let state = sim.state();
+    assert_eq!(state.ws_token_calls.len(), 2, "{state:?}");
+    // 8 s and up to 1 s of jitter, sped up, and what the machine takes.
+    let (call, back) = (&state.ws_token_calls[1], &state.upgrades[1]);
+    assert!(call.t_ms - state.ws_token_calls[0].t_ms < 3000 + 450 + 1500, "{state:?}");
+    assert_eq!(back.outcome, "resumed");
+    handle.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_request_under_way_at_a_cut_is_unknown_and_sent_once() {
+    use redial_ringcentral::Request;
+    let sim = RingCentralSim::builder()
+        .settings(|settings| settings.answer_delay = std::time::Duration::from_secs(60))
+        .start()
+        .await
+        .unwrap();
+    let adapter = adapter(&sim).rest_over_websocket(true);
+    let (handle, mut items) = client(adapter).build().unwrap().spawn();
+    notice(&mut items, |notice| matches!(notice, Notice::Online { .. }).then_some(())).await;
+    let extension = "/restapi/v1.0/account/~/extension/~/company-pager";
+    let receipt = handle.send(Request::post(extension, json!({ "text": "Hello" }))).await.unwrap();
+    seen(&sim, |state| state.rest.len() == 1).await;
+    sim.cut().await;
+    assert_eq!(receipt.await.unwrap().settled.fate, redial_core::Fate::Unknown);
+    notice(&mut items, |notice| matches!(notice, Notice::Online { .. }).then_some(())).await;
+    assert_eq!(sim.state().rest.len(), 1);
+    handle.shutdown().await;
+}
