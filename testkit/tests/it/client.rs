@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests assert by it, too")]
 
+use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use futures_util::{SinkExt, StreamExt};
 use redial_testkit::servers::Sim;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -23,8 +24,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// Long enough to believe that nothing comes.
 pub(crate) const WHILE: Duration = Duration::from_millis(250);
 
-pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Io for T {}
 
 pub(crate) type Ws = WebSocketStream<Box<dyn Io>>;
 
@@ -136,6 +137,12 @@ pub(crate) async fn open_with(
     timeout(SOON, connecting).await.expect("an upgrade is answered").map(|(ws, _)| ws)
 }
 
+pub(crate) async fn open_at(sim: &Sim, target: &str) -> Result<Ws, Error> {
+    let url = format!("ws://127.0.0.1{target}");
+    let connecting = tokio_tungstenite::client_async(url, dial(sim).await?);
+    timeout(SOON, connecting).await.expect("an upgrade is answered").map(|(ws, _)| ws)
+}
+
 pub(crate) async fn put(ws: &mut Ws, frame: &Value) {
     ws.send(Message::text(frame.to_string())).await.unwrap();
 }
@@ -150,14 +157,18 @@ pub(crate) async fn next(ws: &mut Ws) -> Result<Message, Error> {
     message.unwrap_or(Err(Error::ConnectionClosed))
 }
 
-pub(crate) async fn next_json(ws: &mut Ws) -> Value {
+pub(crate) async fn next_text(ws: &mut Ws) -> String {
     loop {
         match next(ws).await.unwrap() {
-            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+            Message::Text(text) => return text.to_string(),
             Message::Ping(_) | Message::Pong(_) => {}
             other => panic!("not a text frame: {other:?}"),
         }
     }
+}
+
+pub(crate) async fn next_json(ws: &mut Ws) -> Value {
+    serde_json::from_str(&next_text(ws).await).unwrap()
 }
 
 /// Tells whether nothing comes for a while.
@@ -165,11 +176,32 @@ pub(crate) async fn is_quiet(ws: &mut Ws) -> bool {
     timeout(WHILE, ws.next()).await.is_err()
 }
 
+/// Posts to a control endpoint.
+pub(crate) async fn instruct(control: &str, body: &[u8]) -> Answer {
+    let mut tcp = TcpStream::connect(control.trim_start_matches("http://")).await.unwrap();
+    send(&mut tcp, "POST", "/", &[], body).await.unwrap();
+    timeout(SOON, receive(&mut tcp)).await.unwrap().unwrap()
+}
+
 pub(crate) fn status<T>(opened: Result<T, Error>) -> u16 {
     match opened {
         Err(Error::Http(response)) => response.status().as_u16(),
         Err(other) => panic!("refused otherwise: {other}"),
         Ok(_) => 101,
+    }
+}
+
+/// What a value is made of: its keys and the kinds of its values.
+pub(crate) fn shape(value: &Value) -> Value {
+    match value {
+        Value::Null => Value::Null,
+        Value::Bool(_) => json!("bool"),
+        Value::Number(_) => json!("number"),
+        Value::String(_) => json!("text"),
+        Value::Array(items) => items.iter().map(shape).collect(),
+        Value::Object(fields) => {
+            Value::Object(fields.iter().map(|(key, value)| (key.clone(), shape(value))).collect())
+        }
     }
 }
 

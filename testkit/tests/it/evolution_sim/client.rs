@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 pub(super) use crate::client::{
-    Answer, SOON, Ws, call, dial, is_quiet, next, next_json, open_with, receive, send, status, tcp,
+    Answer, SOON, Ws, call, dial, is_quiet, next, next_json, open_with, status, tcp,
 };
 
 pub(super) async fn chat_sim() -> EvolutionSim {

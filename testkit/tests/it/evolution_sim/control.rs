@@ -2,20 +2,17 @@
 
 use redial_testkit::servers::evolution::{EvolutionSim, Options, serve};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::client::{
-    Answer, SECRET, SOON, chat_sim, create, next, open, receive, refresh, send, token, try_create,
-    try_open,
+    Answer, SECRET, SOON, chat_sim, create, next, open, refresh, token, try_create, try_open,
 };
+use crate::client::instruct;
 
 async fn command(control: &str, body: &Value) -> Answer {
-    let mut tcp = TcpStream::connect(control.trim_start_matches("http://")).await.unwrap();
-    send(&mut tcp, "POST", "/", &[], body.to_string().as_bytes()).await.unwrap();
-    timeout(SOON, receive(&mut tcp)).await.unwrap().unwrap()
+    instruct(control, body.to_string().as_bytes()).await
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Error;
 
 pub(super) use crate::client::{
     Answer, JSON, SOON, WHILE, Ws, ask, call, dial, is_quiet, next, next_json, open_with, put,
-    receive, send, status, tcp,
+    send, status, tcp,
 };
 
 #[derive(Clone, Debug)]

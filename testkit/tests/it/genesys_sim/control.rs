@@ -2,19 +2,17 @@
 
 use redial_testkit::servers::genesys::{GenesysSim, Options, Profile, serve};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::client::{
     Answer, GUEST_BODY, GUESTS, SOON, ask, call, chat, connect, guest_sim, history, jwt, open_with,
-    post, put, receive, say, send, try_create, web_connect, web_sim,
+    post, put, say, try_create, web_connect, web_sim,
 };
+use crate::client::instruct;
 
 async fn command(control: &str, body: &Value) -> Answer {
-    let mut tcp = TcpStream::connect(control.trim_start_matches("http://")).await.unwrap();
-    send(&mut tcp, "POST", "/", &[], body.to_string().as_bytes()).await.unwrap();
-    timeout(SOON, receive(&mut tcp)).await.unwrap().unwrap()
+    instruct(control, body.to_string().as_bytes()).await
 }
 
 #[tokio::test]

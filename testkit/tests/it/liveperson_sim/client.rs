@@ -1,131 +1,23 @@
 //! A plain client, made of sockets and a foreign WebSocket library only.
 
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use redial_testkit::servers::liveperson::LivePersonSim;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// Far more than anything here takes.
-pub(super) const SOON: Duration = Duration::from_secs(20);
-/// Long enough to believe that nothing comes.
-pub(super) const WHILE: Duration = Duration::from_millis(250);
-
-pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
-
-pub(super) type Ws = WebSocketStream<Box<dyn Io>>;
-
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-}
-
-impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
-    }
-
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-}
+pub(super) use crate::client::{
+    Answer, Io, JSON, SOON, WHILE, Ws, call, dial, next, next_json, open_at, receive, send, tcp,
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct Login {
     pub(super) bearer: String,
     pub(super) csrf: String,
     pub(super) cookie: String,
-}
-
-pub(super) async fn tcp(sim: &LivePersonSim) -> io::Result<TcpStream> {
-    TcpStream::connect(sim.addr()).await
-}
-
-pub(super) async fn dial(sim: &LivePersonSim) -> io::Result<Box<dyn Io>> {
-    let tcp = tcp(sim).await?;
-    let Some(pem) = sim.ca_pem() else { return Ok(Box::new(tcp)) };
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let name = ServerName::try_from("127.0.0.1").unwrap();
-    Ok(Box::new(connector.connect(name, tcp).await?))
-}
-
-pub(super) async fn send<S: Io + ?Sized>(
-    io: &mut S,
-    method: &str,
-    target: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> io::Result<()> {
-    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: 127.0.0.1\r\n");
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-    io.write_all(head.as_bytes()).await?;
-    io.write_all(body).await?;
-    io.flush().await
-}
-
-pub(super) async fn receive<S: Io + ?Sized>(io: &mut S) -> io::Result<Answer> {
-    let mut seen = Vec::new();
-    let end = loop {
-        if let Some(at) = seen.windows(4).position(|window| window == b"\r\n\r\n") {
-            break at + 4;
-        }
-        if io.read_buf(&mut seen).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    };
-    let head = String::from_utf8_lossy(&seen[..end]).into_owned();
-    let mut lines = head.lines();
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let headers: Vec<_> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-        .collect();
-    let answer = Answer { status, headers, body: Vec::new() };
-    let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
-    let mut body = seen.split_off(end);
-    while body.len() < length {
-        if io.read_buf(&mut body).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    Ok(Answer { body, ..answer })
-}
-
-pub(super) async fn call(
-    sim: &LivePersonSim,
-    method: &str,
-    target: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> io::Result<Answer> {
-    let mut io = dial(sim).await?;
-    send(&mut io, method, target, headers, body).await?;
-    timeout(SOON, receive(&mut io)).await?
 }
 
 pub(super) async fn lookup(sim: &LivePersonSim) -> io::Result<Answer> {
@@ -159,12 +51,6 @@ pub(super) fn socket_path(bearer: &str) -> String {
     format!("/ws_api/account/1/messaging/brand/{bearer}?v=2.1&intid=na-sdk-js")
 }
 
-pub(super) async fn open_at(sim: &LivePersonSim, target: &str) -> Result<Ws, Error> {
-    let url = format!("ws://127.0.0.1{target}");
-    let connecting = tokio_tungstenite::client_async(url, dial(sim).await?);
-    timeout(SOON, connecting).await.expect("an upgrade is answered").map(|(ws, _)| ws)
-}
-
 pub(super) async fn open(sim: &LivePersonSim, bearer: &str) -> Result<Ws, Error> {
     open_at(sim, &socket_path(bearer)).await
 }
@@ -187,21 +73,6 @@ pub(super) async fn connect_raw(sim: &LivePersonSim) -> TcpStream {
 pub(super) async fn request(ws: &mut Ws, id: Value, kind: &str, body: Value) {
     let frame = json!({ "kind": "req", "id": id, "type": kind, "body": body });
     ws.send(Message::text(frame.to_string())).await.unwrap();
-}
-
-pub(super) async fn next(ws: &mut Ws) -> Result<Message, Error> {
-    let message = timeout(SOON, ws.next()).await.expect("a frame comes");
-    message.unwrap_or(Err(Error::ConnectionClosed))
-}
-
-pub(super) async fn next_json(ws: &mut Ws) -> Value {
-    loop {
-        match next(ws).await.unwrap() {
-            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-            Message::Ping(_) | Message::Pong(_) => {}
-            other => panic!("not a text frame: {other:?}"),
-        }
-    }
 }
 
 pub(super) async fn ask(ws: &mut Ws, kind: &str, body: Value) -> Value {
@@ -231,7 +102,6 @@ pub(super) fn is_established(tcp: &TcpStream) -> bool {
     established(&ours, &theirs) && established(&theirs, &ours)
 }
 
-pub(super) const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 pub(super) const UPGRADE: &[(&str, &str)] = &[
     ("connection", "Upgrade"),
     ("upgrade", "websocket"),

@@ -2,19 +2,11 @@
 
 use redial_testkit::servers::liveperson::{LivePersonSim, Options, serve};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::client::{
-    Answer, SOON, ask, call, connect, login, lookup, open, receive, refresh, send, try_login,
-};
-
-async fn post(control: &str, body: &[u8]) -> Answer {
-    let mut tcp = TcpStream::connect(control.trim_start_matches("http://")).await.unwrap();
-    send(&mut tcp, "POST", "/", &[], body).await.unwrap();
-    timeout(SOON, receive(&mut tcp)).await.unwrap().unwrap()
-}
+use super::client::{SOON, ask, call, connect, login, lookup, open, refresh, try_login};
+use crate::client::instruct;
 
 #[tokio::test]
 async fn every_command_of_the_table_is_answered_by_an_object() {
@@ -43,7 +35,7 @@ async fn every_command_of_the_table_is_answered_by_an_object() {
         json!({ "do": "down", "ms": 1 }),
         json!({ "do": "state" }),
     ] {
-        let answer = post(&sim.control_base(), command.to_string().as_bytes()).await;
+        let answer = instruct(&sim.control_base(), command.to_string().as_bytes()).await;
         assert_eq!(answer.status, 200, "{command}");
         assert!(answer.json().is_object(), "{command}");
     }
@@ -75,13 +67,13 @@ async fn wrong_commands_are_answered_400_with_the_reason() {
         (br#"{"do":"set","key":"colour","value":1}"#, "colour"),
         (br#"{"do":"set","key":"idle_close_s","value":"x"}"#, "idle_close_s"),
     ] {
-        let answer = post(&sim.control_base(), command).await;
+        let answer = instruct(&sim.control_base(), command).await;
         assert_eq!(answer.status, 400);
         let error = answer.json()["error"].as_str().unwrap().to_owned();
         assert!(error.contains(reason), "{error}");
     }
     let long = vec![b' '; 64 * 1024 + 1];
-    assert_eq!(post(&sim.control_base(), &long).await.status, 400);
+    assert_eq!(instruct(&sim.control_base(), &long).await.status, 400);
 }
 
 #[tokio::test]
@@ -93,7 +85,7 @@ async fn the_state_has_the_promised_fields() {
     for _ in 0..2 {
         ask(&mut ws, ".ams.ms.PublishEvent", publish.clone()).await;
     }
-    let state = post(&sim.control_base(), br#"{"do":"state"}"#).await.json();
+    let state = instruct(&sim.control_base(), br#"{"do":"state"}"#).await.json();
     assert_eq!(
         (&state["upgrades"], &state["live_sockets"], &state["logins"], &state["refreshes"]),
         (&json!(1), &json!(1), &json!(1), &json!(0))
@@ -136,7 +128,7 @@ async fn no_secret_is_in_any_wire_line() {
     sim.send_text(&format!("not json {}", issued.csrf)).await;
     sim.close(4401, &issued.bearer).await;
 
-    let state = post(&sim.control_base(), br#"{"do":"state"}"#).await.json();
+    let state = instruct(&sim.control_base(), br#"{"do":"state"}"#).await.json();
     let mut lines: Vec<_> = sim.wire().iter().map(Value::to_string).collect();
     lines.push(state.to_string());
     let encoded = "CANARY%2FTOKEN%2B";
@@ -167,7 +159,7 @@ async fn serve_announces_itself_and_then_logs() {
     assert_eq!(first["ca"], ca_path.to_str().unwrap());
     assert!(ca_path.exists());
     let control = first["control"].as_str().unwrap();
-    assert_eq!(post(control, br#"{"do":"state"}"#).await.status, 200);
+    assert_eq!(instruct(control, br#"{"do":"state"}"#).await.status, 200);
     stop.send(()).unwrap();
     timeout(SOON, served).await.unwrap().unwrap().unwrap();
     assert!(lines.recv().await.is_none());

@@ -1,7 +1,6 @@
 //! A plain client, made of sockets and a foreign WebSocket library only.
 
 use std::io;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,88 +8,18 @@ use futures_util::{SinkExt, StreamExt};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use redial_testkit::servers::ringcentral::RingCentralSim;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::Message;
 
-/// Far more than anything here takes.
-pub(super) const SOON: Duration = Duration::from_secs(20);
-/// Long enough to believe that nothing comes.
-pub(super) const WHILE: Duration = Duration::from_millis(250);
-
-pub(super) type Ws = WebSocketStream<TcpStream>;
-
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-}
-
-impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
-    }
-
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-}
+pub(super) use crate::client::{
+    Answer, SOON, WHILE, Ws, call, next, next_json, next_text, open_at,
+};
 
 /// The tokens of one OAuth session.
 #[derive(Clone, Debug)]
 pub(super) struct Login {
     pub(super) access: String,
     pub(super) refresh: String,
-}
-
-pub(super) async fn call(
-    sim: &RingCentralSim,
-    method: &str,
-    target: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> io::Result<Answer> {
-    let mut tcp = TcpStream::connect(sim.addr()).await?;
-    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: 127.0.0.1\r\n");
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-    tcp.write_all(head.as_bytes()).await?;
-    tcp.write_all(body).await?;
-    timeout(SOON, receive(&mut tcp)).await?
-}
-
-async fn receive(tcp: &mut TcpStream) -> io::Result<Answer> {
-    let mut seen = Vec::new();
-    let end = loop {
-        if let Some(at) = seen.windows(4).position(|window| window == b"\r\n\r\n") {
-            break at + 4;
-        }
-        if tcp.read_buf(&mut seen).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    };
-    let head = String::from_utf8_lossy(&seen[..end]).into_owned();
-    let mut lines = head.lines();
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let headers: Vec<_> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-        .collect();
-    let answer = Answer { status, headers, body: Vec::new() };
-    let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
-    let mut body = seen.split_off(end);
-    while body.len() < length {
-        if tcp.read_buf(&mut body).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    Ok(Answer { body, ..answer })
 }
 
 pub(super) fn encode(text: &str) -> String {
@@ -139,13 +68,6 @@ pub(super) async fn ws_token(sim: &RingCentralSim, login: &Login) -> String {
     let answer = try_ws_token(sim, &login.access).await.unwrap();
     assert_eq!(answer.status, 200, "{:?}", answer.json());
     answer.json()["ws_access_token"].as_str().unwrap().to_owned()
-}
-
-pub(super) async fn open_at(sim: &RingCentralSim, target: &str) -> Result<Ws, Error> {
-    let url = format!("ws://127.0.0.1{target}");
-    let tcp = TcpStream::connect(sim.addr()).await?;
-    let connecting = tokio_tungstenite::client_async(url, tcp);
-    timeout(SOON, connecting).await.expect("an upgrade is answered").map(|(ws, _)| ws)
 }
 
 pub(super) fn socket_path(token: &str, wsc: Option<&str>) -> String {
@@ -214,25 +136,6 @@ pub(super) async fn ask(
             return frame;
         }
     }
-}
-
-pub(super) async fn next(ws: &mut Ws) -> Result<Message, Error> {
-    let message = timeout(SOON, ws.next()).await.expect("a frame comes");
-    message.unwrap_or(Err(Error::ConnectionClosed))
-}
-
-pub(super) async fn next_text(ws: &mut Ws) -> String {
-    loop {
-        match next(ws).await.unwrap() {
-            Message::Text(text) => return text.to_string(),
-            Message::Ping(_) | Message::Pong(_) => {}
-            other => panic!("not a text frame: {other:?}"),
-        }
-    }
-}
-
-pub(super) async fn next_json(ws: &mut Ws) -> Value {
-    serde_json::from_str(&next_text(ws).await).unwrap()
 }
 
 pub(super) async fn closed(ws: &mut Ws) -> (u16, String) {

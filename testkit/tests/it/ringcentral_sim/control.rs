@@ -10,7 +10,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::client::{SOON, call, connect, login, notes, subscribed};
+use super::client::{SOON, connect, login, notes, subscribed};
+use crate::client::{receive, send, tcp};
 
 async fn sim() -> RingCentralSim {
     RingCentralSim::builder().start().await.unwrap()
@@ -178,7 +179,10 @@ async fn tls_is_spoken_and_named() {
     let sim = RingCentralSim::builder().tls(true).start().await.unwrap();
     assert!(sim.base().starts_with("https://") && sim.ws_base().starts_with("wss://"));
     assert!(sim.ca_pem().unwrap().contains("BEGIN CERTIFICATE") && sim.ca_path().unwrap().exists());
-    assert!(call(&sim, "GET", "/", &[], b"").await.is_err(), "plain text is not answered");
+    let mut plain = tcp(&sim).await.unwrap();
+    send(&mut plain, "GET", "/", &[], b"").await.unwrap();
+    assert!(receive(&mut plain).await.is_err(), "plain text is not answered");
+    login(&sim).await;
     let plain = RingCentralSim::builder().start().await.unwrap();
     login(&plain).await;
 }

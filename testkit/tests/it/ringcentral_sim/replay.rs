@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::client::{SOON, Ws, call, next, open_at};
+use crate::client::shape;
 
 #[tokio::test]
 async fn every_recording_is_answered_as_it_was() {
@@ -312,19 +313,5 @@ impl Player {
 
     fn translate(&self, text: &str) -> String {
         self.tokens.iter().fold(text.to_owned(), |text, (old, new)| text.replace(old, new))
-    }
-}
-
-/// What a value is made of: its keys and the kinds of its values.
-fn shape(value: &Value) -> Value {
-    match value {
-        Value::Null => Value::Null,
-        Value::Bool(_) => json!("bool"),
-        Value::Number(_) => json!("number"),
-        Value::String(_) => json!("text"),
-        Value::Array(items) => items.iter().map(shape).collect(),
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(key, value)| (key.clone(), shape(value))).collect())
-        }
     }
 }
