@@ -1,42 +1,17 @@
 //! A plain client, made of sockets and a foreign WebSocket library only.
 
 use std::io;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{SinkExt, StreamExt};
 use redial_testkit::servers::vonage::{Generation, VonageSim};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::Message;
 
-/// Far more than anything here takes.
-pub(super) const SOON: Duration = Duration::from_secs(20);
-/// Long enough to believe that nothing comes.
-pub(super) const WHILE: Duration = Duration::from_millis(250);
-
-pub(super) type Ws = WebSocketStream<TcpStream>;
-
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: Vec<u8>,
-}
-
-impl Answer {
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-}
+pub(super) use crate::client::{Answer, SOON, WHILE, Ws, call, next, open_at};
 
 /// Makes an unsigned token that expires so many seconds from now.
 pub(super) fn jwt(sub: &str, expires_in: i64) -> String {
@@ -53,57 +28,9 @@ pub(super) fn token(claims: &Value) -> String {
     format!("{}.{}.c2lnbmF0dXJl", encode(&json!({ "alg": "none" })), encode(claims))
 }
 
-pub(super) async fn call(
-    sim: &VonageSim,
-    method: &str,
-    target: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> io::Result<Answer> {
-    let mut tcp = TcpStream::connect(sim.addr()).await?;
-    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: 127.0.0.1\r\n");
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-    tcp.write_all(head.as_bytes()).await?;
-    tcp.write_all(body).await?;
-    timeout(SOON, receive(&mut tcp)).await?
-}
-
-async fn receive(tcp: &mut TcpStream) -> io::Result<Answer> {
-    let mut seen = Vec::new();
-    let end = loop {
-        if let Some(at) = seen.windows(4).position(|window| window == b"\r\n\r\n") {
-            break at + 4;
-        }
-        if tcp.read_buf(&mut seen).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    };
-    let head = String::from_utf8_lossy(&seen[..end]).to_lowercase();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let length = length.map_or(0, |length| length.parse().unwrap());
-    let mut body = seen.split_off(end);
-    while body.len() < length {
-        if tcp.read_buf(&mut body).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    Ok(Answer { status, head, body })
-}
-
 pub(super) async fn put_session(sim: &VonageSim, id: &str, token: &str) -> io::Result<Answer> {
     let bearer = format!("Bearer {token}");
     call(sim, "PUT", &format!("/v0.2/sessions/{id}"), &[("authorization", &bearer)], b"").await
-}
-
-pub(super) async fn open_at(sim: &VonageSim, target: &str) -> Result<Ws, Error> {
-    let url = format!("ws://127.0.0.1{target}");
-    let tcp = TcpStream::connect(sim.addr()).await?;
-    let connecting = tokio_tungstenite::client_async(url, tcp);
-    timeout(SOON, connecting).await.expect("an upgrade is answered").map(|(ws, _)| ws)
 }
 
 /// Opens a socket with this query, and takes the open packet.
@@ -159,11 +86,6 @@ pub(super) async fn say(ws: &mut Ws, text: &str) {
 /// Sends an event with a `tid`.
 pub(super) async fn emit(ws: &mut Ws, name: &str, payload: Value) {
     say(ws, &format!("42{}", json!([name, payload]))).await;
-}
-
-pub(super) async fn next(ws: &mut Ws) -> Result<Message, Error> {
-    let next = timeout(SOON, ws.next()).await.expect("something comes");
-    next.unwrap_or(Err(Error::ConnectionClosed))
 }
 
 /// Takes the next text that is no heartbeat of the server's.

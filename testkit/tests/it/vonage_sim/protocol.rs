@@ -42,7 +42,8 @@ async fn bad_handshakes_are_answered_as_the_reference_server_does() {
     ] {
         let answer = call(&sim, "GET", &target, &[], b"").await.unwrap();
         assert_eq!(answer.status, 400, "{target}");
-        assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
+        let kind = answer.header("content-type").unwrap();
+        assert!(kind.starts_with("application/json"), "{kind}");
         assert_eq!(answer.json(), json!({ "code": code, "message": message }));
     }
     let target = format!("{path}?EIO=4&transport=websocket");

@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::client::{SOON, Ws, call, jwt, next, open_at};
+use crate::client::shape;
 
 #[tokio::test]
 async fn every_recording_is_answered_as_it_was() {
@@ -356,20 +357,6 @@ fn split(text: &str) -> (String, Value) {
     let json =
         if at == text.len() { Value::Null } else { serde_json::from_str(&text[at..]).unwrap() };
     (text[..at].to_owned(), json)
-}
-
-/// What a value is made of: its keys and the kinds of its values.
-fn shape(value: &Value) -> Value {
-    match value {
-        Value::Null => Value::Null,
-        Value::Bool(_) => json!("bool"),
-        Value::Number(_) => json!("number"),
-        Value::String(_) => json!("text"),
-        Value::Array(items) => items.iter().map(shape).collect(),
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(key, value)| (key.clone(), shape(value))).collect())
-        }
-    }
 }
 
 const FASTER: u64 = 10;
