@@ -252,10 +252,11 @@ impl Adapter for Vonage {
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        match self.live.as_ref()?.stage {
-            Stage::Online => self.renewal.poll_timeout(self.tokens.offered().is_some()),
-            Stage::Joining | Stage::Starting { .. } | Stage::Leaving => None,
-        }
+        let online = match self.live.as_ref().map(|live| live.stage) {
+            Some(Stage::Online) => self.renewal.poll_timeout(self.tokens.offered().is_some()),
+            Some(Stage::Joining | Stage::Starting { .. } | Stage::Leaving) | None => None,
+        };
+        online.into_iter().chain(self.renewal.ask_at()).min()
     }
 
     fn probe(&mut self, io: &mut Io<'_, Self>) {

@@ -9,7 +9,7 @@ use redial_core::{Policy, PolicySpec, Resume, Secret, Span, Speed};
 use crate::adapter::Vonage;
 use crate::error::ConfigError;
 use crate::net::{self, Base};
-use crate::policy::{GRACE, POLICY, RENEWAL_PACE};
+use crate::policy::{ASKING_PACE, GRACE, POLICY, RENEWAL_PACE};
 
 /// The generation of the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -253,6 +253,10 @@ impl Builder {
 
     pub(crate) const fn renewal_pace(&self) -> Span {
         RENEWAL_PACE.scaled(self.speed)
+    }
+
+    pub(crate) const fn asking_pace(&self) -> Span {
+        ASKING_PACE.scaled(self.speed)
     }
 
     pub(crate) const fn grace(&self) -> Span {

@@ -93,5 +93,5 @@ pub use config::{Builder, Generation};
 pub use error::ConfigError;
 pub use message::{Event, Message, Reply, SessionInfo};
 pub use outgoing::{Command, Outgoing};
-pub use policy::{GRACE, LONG_PAUSE, POLICY, POLICY_SDK, RENEWAL_PACE, Refusal};
+pub use policy::{ASKING_PACE, GRACE, LONG_PAUSE, POLICY, POLICY_SDK, RENEWAL_PACE, Refusal};
 pub use redial_socketio::{Json, Text};

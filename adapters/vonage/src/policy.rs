@@ -21,14 +21,13 @@ use redial_core::{
 pub const POLICY: Policy = Policy::new(PolicySpec {
     rules: Rules::new(&[
         // "When a session token expires, [...] a minting of a new token": the old one is dead, the
-        // session is not. All of them wait for the backoff: a server that lets us in and throws us
-        // out again must not be met at once.
+        // session is not. The application is asked at once; the adapter asks at most once a second.
         Rule::refused(Refusal::TokenExpired as u16, NEW_TOKEN),
         Rule::refused(Refusal::ExpiredToken as u16, NEW_TOKEN),
         Rule::refused(Refusal::InvalidToken as u16, NEW_TOKEN),
         // Recorded: after a refused namespace the SDK makes no attempt of its own. The message is
         // the server's own, and a bad token the likely reason.
-        Rule::refused(Refusal::NamespaceRefused as u16, NEW_TOKEN),
+        Rule::refused(Refusal::NamespaceRefused as u16, Verdict::Retry(Recovery::REGENERATE)),
         // One new token has not helped.
         Rule::refused(Refusal::ExpiredTokenAgain as u16, Verdict::Suspend),
         Rule::refused(Refusal::InvalidTokenAgain as u16, Verdict::Stop),
@@ -96,7 +95,7 @@ pub const POLICY: Policy = Policy::new(PolicySpec {
         request: Span::from_secs(10),
     },
     // `connect()` is one immediate try, so hardly anything is left to the floor: whatever happens
-    // without the application's doing waits for the backoff, 1 s at least.
+    // without the application's doing waits for the backoff or for another token, 1 s at least.
     floor: Span::from_millis(10),
     retry_after_max: Span::from_secs(24 * 3600),
 });
@@ -214,6 +213,8 @@ impl Refusal {
     }
 }
 
+/// Without a connection, the application is asked for a token at most this often. Chosen.
+pub const ASKING_PACE: Span = Span::from_secs(1);
 /// Renewals by time, and the second try of the same renewal, are never closer to each other.
 pub const RENEWAL_PACE: Span = Span::from_secs(30);
 /// How long `session:error:max-open-sessions` keeps us away. Chosen.
@@ -222,4 +223,4 @@ pub const LONG_PAUSE: Span = Span::from_secs(60);
 /// token is renewed: one incident, one new token. Chosen.
 pub const GRACE: Span = Span::from_secs(1);
 
-const NEW_TOKEN: Verdict = Verdict::Retry(Recovery::REGENERATE);
+const NEW_TOKEN: Verdict = Verdict::Retry(Recovery { delay: Delay::Now, ..Recovery::REGENERATE });

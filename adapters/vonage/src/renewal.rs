@@ -31,6 +31,10 @@ pub(crate) struct Renewal {
     update: Option<Update>,
     /// The number of the last update.
     number: u64,
+    /// When somebody was asked for the token of a dial.
+    asked_at: Option<Timestamp>,
+    /// When somebody is asked again.
+    ask_at: Option<Timestamp>,
     /// When a token that the server called expired is renewed, if the server lets us live so long.
     expired_at: Option<Timestamp>,
 }
@@ -47,7 +51,13 @@ impl Renewal {
     /// The connection is gone: what was under way on it is over. What was planned by the clock is
     /// planned anew with the next session.
     pub(crate) fn forget(&mut self) {
-        *self = Self { number: self.number, earliest: self.earliest, ..Self::default() };
+        let Self { number, earliest, asked_at, ask_at, .. } = *self;
+        *self = Self { number, earliest, asked_at, ask_at, ..Self::default() };
+    }
+
+    /// Returns when somebody is asked for the token of a dial.
+    pub(crate) const fn ask_at(&self) -> Option<Timestamp> {
+        self.ask_at
     }
 
     pub(crate) fn poll_timeout(&self, offered: bool) -> Option<Timestamp> {
@@ -73,11 +83,22 @@ impl Vonage {
             Authorize::Regenerate { reason, .. } => reason,
             Authorize::Renew => Reason::Expiring,
         };
+        self.renewal.ask_at = None;
         if self.tokens.usable(reason == Reason::Start, now).is_some() {
-            io.token_ready(self.tokens.claims().life(now), true);
-        } else {
-            io.token_needed(self.tokens.held().cloned());
+            return io.token_ready(self.tokens.claims().life(now), true);
         }
+        let next = self.renewal.asked_at.map(|at| at + self.config.asking_pace());
+        match next.filter(|at| *at > now) {
+            Some(at) => self.renewal.ask_at = Some(at),
+            None => self.ask(io),
+        }
+    }
+
+    /// Asks for the token of a dial.
+    fn ask(&mut self, io: &mut Io<'_, Self>) {
+        self.renewal.ask_at = None;
+        self.renewal.asked_at = Some(io.cx.now);
+        io.token_needed(self.tokens.held().cloned());
     }
 
     /// The session is online: what its token needs is planned.
@@ -217,10 +238,13 @@ impl Vonage {
 
     pub(crate) fn tick_renewal(&mut self, io: &mut Io<'_, Self>) {
         let now = io.cx.now;
+        let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        if due(self.renewal.ask_at) {
+            self.ask(io);
+        }
         if !io.is_online() {
             return self.renewal.forget();
         }
-        let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
         if due(self.renewal.expired_at) {
             self.renewal.expired_at = None;
             self.renewal.wanted = true;

@@ -1,5 +1,9 @@
 //! Integration tests.
 
+mod errors;
+mod inbound;
 mod lifecycle;
-#[expect(dead_code, reason = "the modules that use the rest follow")]
+mod recordings;
+mod sending;
 mod support;
+mod tokens;

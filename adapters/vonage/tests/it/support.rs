@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) http: VecDeque<(HttpId, HttpRequest)>,
     pub(crate) dial: Option<(ConnId, Handshake)>,
     pub(crate) conn: ConnId,
+    /// Whether a token source keeps its questions from the application.
+    pub(crate) sourced: bool,
     seer: Callbacks,
 }
 
@@ -81,6 +83,7 @@ impl World {
             http: VecDeque::new(),
             dial: None,
             conn: ConnId::new(0),
+            sourced: false,
             seer: Callbacks::new(),
         }
     }
@@ -119,8 +122,14 @@ impl World {
 
     /// The dial that there is becomes a connection whose namespace is confirmed.
     pub(crate) fn join(&mut self) {
+        self.join_with(25_000, 20_000);
+    }
+
+    pub(crate) fn join_with(&mut self, interval: u32, timeout: u32) {
         self.open();
-        self.text(r#"0{"sid":"e","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#);
+        self.text(&format!(
+            r#"0{{"sid":"e","upgrades":[],"pingInterval":{interval},"pingTimeout":{timeout}}}"#
+        ));
         match self.generation {
             V1 => self.text("40"),
             V2 => {
@@ -211,7 +220,8 @@ impl World {
             }
             while let Some(item) = self.session.poll_item() {
                 idle = false;
-                if let Some(callback) = self.seer.see(&item) {
+                let hidden = self.sourced && matches!(item, Item::TokenNeeded { .. });
+                if !hidden && let Some(callback) = self.seer.see(&item) {
                     self.callbacks.push((self.now, callback));
                 }
                 self.items.push((self.now, item));
@@ -312,6 +322,34 @@ impl World {
 
     pub(crate) fn run(&mut self, millis: u64) {
         self.run_until(self.now + millis);
+    }
+
+    /// Lets time pass on a connection whose heartbeat goes on.
+    pub(crate) fn stay(&mut self, millis: u64) {
+        let end = self.now + millis;
+        while self.now < end {
+            self.run_until(end.min(self.now + 10_000));
+            self.answer_heartbeats();
+        }
+    }
+
+    /// The platform shows that it lives, in the way of the generation.
+    pub(crate) fn answer_heartbeats(&mut self) {
+        self.text(match self.generation {
+            V1 => "3",
+            V2 => "2",
+        });
+    }
+
+    /// The platform takes the token that it was told of last.
+    pub(crate) fn accept_update(&mut self) {
+        match self.generation {
+            V1 => {
+                let rid = self.tid_of("session:update-token").expect("an update");
+                self.event("session:update-token:success", &json!({ "rid": rid, "body": {} }));
+            }
+            V2 => self.answer(200, &json!({ "session_id": "S1" })),
+        }
     }
 
     pub(crate) fn due(&self) -> Option<u64> {

@@ -1,0 +1,170 @@
+//! What the platform says: events, acknowledgements, duplicates and gaps.
+
+use bytes::Bytes;
+use redial_core::{Cause, Frame, Input, Item};
+use redial_vonage::{Event, Message};
+use serde_json::json;
+
+use crate::support::{BOTH, V2, World, builder};
+
+#[test]
+fn an_event_is_acknowledged_at_once_with_nothing() {
+    for generation in BOTH {
+        let mut world = World::online(generation);
+        world.text(r#"420["custom:hello",{"id":"1","cid":"CON-1","from":"MEM-x","body":{"n":1}}]"#);
+        world.text(r#"427["echo",{}]"#);
+        world.text(r#"428["strange"]"#);
+        assert_eq!(world.texts(), ["430[]", "437[]", "438[]"]);
+        let events = events(&world);
+        assert_eq!(events.len(), 2, "an echo is nothing");
+        let (name, cid, from) = (events[0].name(), events[0].cid(), events[0].from());
+        assert_eq!((name, cid, from), ("custom:hello", Some("CON-1"), Some("MEM-x")));
+        assert_eq!(events[0].id(), Some(1));
+        assert_eq!(events[0].body().map(redial_vonage::Json::as_str), Some(r#"{"n":1}"#));
+        assert_eq!(events[1].payload(), None);
+    }
+}
+
+#[test]
+fn bytes_in_an_event_are_read_and_its_acknowledgement_goes_out_after_them() {
+    for generation in BOTH {
+        let mut world = World::online(generation);
+        world.text(r#"451-3["up",{"_placeholder":true,"num":0}]"#);
+        assert_eq!(world.texts(), [""; 0]);
+        let bytes: &'static [u8] = if generation == V2 { b"a" } else { b"\x04a" };
+        world.frame(Frame::Binary(Bytes::from_static(bytes)));
+        assert_eq!(world.texts(), ["433[]"]);
+        assert_eq!(events(&world).len(), 1);
+    }
+}
+
+#[test]
+fn the_newer_platform_pings_and_is_answered_before_anything_else() {
+    let mut world = World::online(V2);
+    world.text("2");
+    assert_eq!(world.texts(), ["3"]);
+}
+
+#[test]
+fn pending_events_follow_the_session_and_say_what_they_are() {
+    let mut world = World::online(V2);
+    world.event("text", &json!({ "id": "1", "cid": "CON-1", "body": {} }));
+    world.lose(Cause::Network);
+    world.run(1_000);
+    world.forget();
+    world.join();
+    world.succeed(&json!({ "id": "S1", "pending_events": [
+        { "type": "text", "id": "1", "cid": "CON-1", "body": { "n": 1 } },
+        { "type": "custom:while-away", "id": "2", "cid": "CON-1", "from": "MEM-x", "body": { "n": 2 } },
+        7,
+    ] }));
+    let events = events(&world);
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event.name(), event.id(), event.is_pending(), event.is_duplicate()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("text", Some(1), true, true),
+            ("custom:while-away", Some(2), true, false),
+            ("", None, true, false)
+        ]
+    );
+    let order: Vec<_> = world.items.iter().map(|(_, item)| kind(item)).collect();
+    let online = order.iter().position(|kind| *kind == "Online");
+    let session = order.iter().position(|kind| *kind == "Session");
+    let event = order.iter().position(|kind| *kind == "Event");
+    assert!(online < session && session < event, "{order:?}");
+}
+
+#[test]
+fn an_event_before_the_session_is_confirmed_comes_after_it() {
+    let mut world = World::new(V2, builder(V2).token("T1".into()));
+    world.input(Input::Connect);
+    world.join();
+    world.event("text", &json!({ "id": "4", "cid": "CON-1" }));
+    assert_eq!(events(&world).len(), 0);
+    world.log_in_answer("S1");
+    assert_eq!(events(&world).len(), 1);
+}
+
+#[test]
+fn duplicates_and_gaps_are_told_for_each_conversation() {
+    let mut world = World::online(V2);
+    let event = |cid: &str, id: u64| json!({ "id": id.to_string(), "cid": cid, "body": {} });
+    for (cid, id) in [("A", 5), ("B", 1), ("A", 6), ("A", 6), ("B", 4), ("A", 7), ("B", 3)] {
+        world.event("text", &event(cid, id));
+    }
+    assert_eq!(gaps(&world), [false]);
+    let missing = Message::Missing { cid: "B".to_owned(), from: 2, to: 3 };
+    assert!(world.messages().contains(&&missing));
+    let duplicates: Vec<bool> = events(&world).iter().map(|event| event.is_duplicate()).collect();
+    assert_eq!(duplicates, [false, false, false, true, false, false, false]);
+    world.event("text", &event("B", 2));
+    assert_eq!(gaps(&world), [false, true], "all that was missing has come");
+    world.event("text", &event("B", 2));
+    assert!(events(&world).last().expect("an event").is_duplicate());
+}
+
+#[test]
+fn what_a_peer_makes_us_remember_is_bounded() {
+    let mut world = World::online(V2);
+    for number in 0..2_000 {
+        let cid = format!("CON-{number}");
+        world.event("text", &json!({ "id": "1", "cid": cid }));
+        world.event("text", &json!({ "id": "18446744073709551615", "cid": cid }));
+        world.event("text", &json!({ "id": "3", "cid": "C".repeat(4_000) }));
+    }
+    let cursor = serde_json::to_string(&world.session.snapshot().cursor).expect("JSON");
+    assert!(cursor.len() < 256 * 256 * 24, "{}", cursor.len());
+}
+
+#[test]
+fn an_application_error_is_an_event_and_not_the_end() {
+    for name in
+        ["conversation:error:not-found", "system:error:permission", "user:error:invalid-user"]
+    {
+        let mut world = World::online(V2);
+        world.error(name);
+        assert!(world.session.is_online());
+        assert!(events(&world)[0].is_error());
+    }
+}
+
+#[test]
+fn a_frame_that_is_no_packet_is_a_problem_and_a_lost_connection() {
+    for generation in BOTH {
+        let mut world = World::online(generation);
+        world.text("not json");
+        assert_eq!(world.problems().len(), 1);
+        assert!(!world.session.is_online());
+        world.run(1_000);
+        assert!(world.dialled().expect("a dial").contains("session_id=S1&token=T1"));
+    }
+}
+
+fn events(world: &World) -> Vec<Event> {
+    let events = world.messages().into_iter().filter_map(|message| match message {
+        Message::Event(event) => Some(event.clone()),
+        _ => None,
+    });
+    events.collect()
+}
+
+fn gaps(world: &World) -> Vec<bool> {
+    let gaps = world.items.iter().filter_map(|(_, item)| match item {
+        Item::Gap { closed } => Some(*closed),
+        _ => None,
+    });
+    gaps.collect()
+}
+
+fn kind(item: &Item<redial_vonage::Vonage>) -> &'static str {
+    match item {
+        Item::Notice(redial_core::Notice::Online { .. }) => "Online",
+        Item::Message(Message::Session(_)) => "Session",
+        Item::Message(Message::Event(_)) => "Event",
+        _ => "other",
+    }
+}
