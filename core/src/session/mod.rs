@@ -75,6 +75,10 @@ impl<A: Adapter> Session<A> {
     /// The most messages that are kept before the session is online.
     pub const HELD_MAX: usize = 1024;
 
+    /// The most frames of the adapter's own that wait for the socket: a peer that asks to be
+    /// answered and does not read the answers is given up beyond that.
+    pub const FRAMES_MAX: usize = 1024;
+
     /// The longest reason that is kept, in characters. A close frame has no room for more.
     pub const REASON_MAX: usize = 123;
 
@@ -281,6 +285,10 @@ impl<A: Adapter> Session<A> {
             Frame::Pong(_) => self.call(cx, Scope::Conn(conn), A::handle_pong),
             frame @ (Frame::Text(_) | Frame::Binary(_)) => {
                 self.call(cx, Scope::Conn(conn), |adapter, io| adapter.handle_frame(frame, io));
+                if self.queue.frames.len() > Self::FRAMES_MAX {
+                    self.drain(cx);
+                    self.give_up_deaf_peer(cx, conn);
+                }
             }
         }
     }

@@ -152,11 +152,22 @@ impl<A: Adapter> Session<A> {
         } else if self.held.len() < Self::HELD_MAX {
             self.held.push_back(message);
         } else if let Some(conn) = self.machine.live_conn() {
-            self.report(Fault::Vendor, "too many messages before the session was ready");
-            self.effects.push_back(Effect::Drop { conn, code: Some(POLICY_VIOLATION) });
-            let cause = Cause::Overflow;
-            self.feed(cx, Event::Closed { conn, cause, retry_after: None });
+            self.overflow(cx, conn, "too many messages before the session was ready");
         }
+    }
+
+    /// A peer asks for more answers than it reads.
+    pub(super) fn give_up_deaf_peer(&mut self, cx: Cx, conn: ConnId) {
+        if self.machine.is_conn_live(conn) {
+            self.overflow(cx, conn, "too many answers that the peer does not read");
+        }
+    }
+
+    fn overflow(&mut self, cx: Cx, conn: ConnId, text: &'static str) {
+        self.report(Fault::Vendor, text);
+        self.effects.push_back(Effect::Drop { conn, code: Some(POLICY_VIOLATION) });
+        let cause = Cause::Overflow;
+        self.feed(cx, Event::Closed { conn, cause, retry_after: None });
     }
 
     fn perform(&mut self, cx: Cx, action: Action) {

@@ -1,8 +1,8 @@
 //! One earliest time for token calls, connects and messages.
 
-use redial_core::{Cause, Input, Span};
+use redial_core::{Cause, Input, Session, Span};
 
-use crate::fake::{Loop, OVER_HTTP, RESENT};
+use crate::fake::{Fake, Loop, OVER_HTTP, RESENT};
 
 #[test]
 fn what_the_adapter_throttles_is_the_whole_session() {
@@ -17,6 +17,21 @@ fn what_the_adapter_throttles_is_the_whole_session() {
     assert_eq!(it.take(), ["> 1 0"]);
     it.frame("ack 1");
     assert_eq!(it.take(), ["reply 1 done", "fate 1 Acked", "http send"]);
+}
+
+#[test]
+fn a_peer_that_asks_for_answers_and_reads_none_is_given_up() {
+    let mut it = Loop::online();
+    for _ in 0..Session::<Fake>::FRAMES_MAX {
+        it.quietly(it.frame_of("text"));
+        assert!(it.session.is_online());
+    }
+    it.quietly(it.frame_of("text"));
+    assert!(!it.session.is_online());
+    it.pump();
+    let out = it.take();
+    assert!(out.iter().any(|word| word == "drop 1 Some(1008)"), "{out:?}");
+    assert!(!out.iter().any(|word| word == "text"), "what was meant for it is gone: {out:?}");
 }
 
 #[test]
