@@ -131,7 +131,7 @@ impl Tape {
             ("ws", "client", "frame") => self.take_frame(text("data")),
             ("ws", "server", "frozen") => self.frozen = true,
             ("ws", "server", "tcp-cut") => self.lose(Cause::Network),
-            ("ws", "server", "close") => {
+            ("ws", _, "close") => {
                 let code = line["code"].as_u64().and_then(|code| u16::try_from(code).ok());
                 self.lose(Cause::Close(code.unwrap_or(1006)));
             }
@@ -183,8 +183,6 @@ impl Tape {
                     _ => "CLIENT_DISCONNECTED",
                 };
                 self.theirs.push(format!("disconnect {reason}"));
-                // What makes the SDK say so may be its own clock.
-                self.hear();
             }
             Some("reconnecting") => self.theirs.push(format!("reconnecting {args}")),
             Some("reconnect") => self.theirs.push("reconnect".to_owned()),
@@ -205,6 +203,7 @@ impl Tape {
             self.world.run_until(due);
         }
         let wire = self.next();
+        self.frozen = false;
         let Wire::Dial(ours) = wire else { panic!("{}: {wire:?} instead of {url}", self.name) };
         let ours = ours.strip_prefix("ws://127.0.0.1:4433").expect("the base");
         if self.name.starts_with("client-sdk") {
@@ -252,7 +251,7 @@ impl Tape {
             for (_, callback) in self.world.callbacks.split_off(0) {
                 self.ours.extend(word(callback));
             }
-            let silent = self.ours.len() < self.theirs.len() && self.world.session.is_online();
+            let silent = self.ours.len() < self.theirs.len() && self.frozen;
             let Some(due) = self.world.due().filter(|_| silent) else { return };
             self.world.run_until(due);
         }
