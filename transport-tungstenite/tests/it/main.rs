@@ -7,3 +7,4 @@ mod driver;
 mod hostile;
 mod ringcentral;
 mod seed;
+mod vonage;
