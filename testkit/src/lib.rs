@@ -14,6 +14,7 @@ pub mod replay;
 pub mod scenario;
 #[cfg(feature = "servers")]
 pub mod servers;
+pub mod storm;
 pub mod trace;
 mod watch;
 pub mod world;

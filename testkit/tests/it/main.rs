@@ -17,6 +17,7 @@ mod printed;
 mod recorder;
 mod scenario;
 mod shipped;
+mod storm;
 mod toy;
 mod world;
 
