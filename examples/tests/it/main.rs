@@ -25,5 +25,6 @@ mod serve_vonage;
 mod socket;
 mod state;
 mod stdin;
+mod storm;
 mod support;
 mod tour;

@@ -16,7 +16,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use crate::output::{self, Failure};
 
 pub(crate) use evolution::{EvolutionArgs, EvolutionProfile, KeyPlace, ServeEvolutionArgs};
-pub(crate) use faults::{ProxyArgs, ReplayArgs};
+pub(crate) use faults::{ProxyArgs, ReplayArgs, StormArgs};
 pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch};
 pub(crate) use ringcentral::{ServeRingCentralArgs, TokenReuse};
 pub(crate) use vonage::{ServeVonageArgs, VonageGeneration};
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Proxy(ProxyArgs),
     /// Executes a trace of the flight recorder again, and compares each decision.
     Replay(ReplayArgs),
+    /// Lets a fleet lose its server, and compares how policies bring it back.
+    Storm(StormArgs),
     /// Runs the main job on embedded simulators with injected faults.
     Tour(TourArgs),
     /// Draws the states of a session, as the explorer finds them.

@@ -9,6 +9,7 @@ mod output;
 mod proxy;
 mod replay;
 mod serve;
+mod storm;
 mod tour;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             Command::Serve(args) => serve::run(args).await,
             Command::Proxy(args) => proxy::run(args).await,
             Command::Replay(args) => replay::run(args).await,
+            Command::Storm(args) => storm::run(args).await,
             Command::Tour(args) => tour::run(args).await,
             Command::Diagram(args) => diagram::run(args),
             Command::Check(args) => check::run(args),

@@ -1,4 +1,4 @@
-//! What can be typed about faults: the proxy and the replay of what a session went through.
+//! What can be typed about faults: the proxy, the replay of what a session went through, the storm.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,6 +47,34 @@ pub(crate) struct ReplayArgs {
     /// Which of the vendor's services (genesys).
     #[arg(long, value_enum, default_value = "guest")]
     pub(crate) profile: super::Profile,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct StormArgs {
+    /// How many clients lose their server at once.
+    #[arg(long, value_name = "N", default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..=500_000))]
+    pub(crate) clients: u32,
+    /// How many seconds it is out.
+    #[arg(long, value_name = "S", default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub(crate) outage: u32,
+    /// How many connections it takes in each second after that; further ones are refused.
+    #[arg(long, value_name = "C", default_value_t = 500,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) capacity: u32,
+    /// A policy by its name, or a file that says what differs from the default one; all by default.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) policy: Vec<String>,
+    /// Draw it into this file.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) out: Option<PathBuf>,
+    /// What chance is made from.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
