@@ -7,6 +7,7 @@ mod control;
 mod credentials;
 mod evolution;
 mod evolution_serve;
+mod evolution_v2;
 mod exits;
 mod genesys;
 mod genesys_thousand;

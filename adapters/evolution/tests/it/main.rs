@@ -1,6 +1,7 @@
 //! Integration tests: bytes go into a session, bytes come out.
 
 mod codechat;
+mod conformance;
 mod defects;
 mod explored;
 mod laws;
