@@ -169,6 +169,13 @@ impl<A: Adapter> Io<'_, A> {
         WireIds::new(self.nonce)
     }
 
+    /// Returns how many frames wait for the socket. An adapter that answers what a peer sends asks
+    /// here, so that a peer which sends and does not read cannot make it keep answers without end.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.queue.frames.len()
+    }
+
     /// Sends a text frame on the socket that is open now. Without one nothing is sent.
     pub fn text(&mut self, write: impl FnOnce(&mut BytesMut)) {
         if self.open {
