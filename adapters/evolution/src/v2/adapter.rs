@@ -36,8 +36,6 @@ pub struct EvolutionApi {
     given: bool,
     /// Whether what the application gave last is no key.
     malformed: bool,
-    /// Whether the server refused the key of the last dial.
-    refused: bool,
     /// Whether the application has been told what it can never hear.
     warned: bool,
     was_online: bool,
@@ -78,7 +76,6 @@ impl EvolutionApi {
             key,
             given: false,
             malformed: false,
-            refused: false,
             warned: false,
             was_online: false,
             connection: None,
@@ -208,12 +205,12 @@ impl Adapter for EvolutionApi {
 
     fn refusal_name(code: u16) -> &'static str {
         match code {
-            code if code == Refusal::KeyRefused as u16 => "key-refused",
             code if code == Refusal::KeyMalformed as u16 => "key-malformed",
             code if code == Refusal::Namespace as u16 => "namespace",
             code if code == Refusal::Removed as u16 => "removed",
             code if code == Refusal::Closed as u16 => "closed",
             code if code == Refusal::Protocol as u16 => "protocol",
+            code if code == Refusal::Unread as u16 => "unread",
             _ => "refused",
         }
     }
@@ -226,14 +223,9 @@ impl Adapter for EvolutionApi {
             return io.token_failed(Cause::Refused(Refusal::KeyMalformed as u16), None);
         }
         let first = matches!(kind, Authorize::Regenerate { reason: Reason::Start, .. });
-        // Whoever asks for another attempt after that has one.
-        let refused = mem::take(&mut self.refused);
         match self.config.key {
             ApiKey::Ask if self.key.is_none() || !(self.given || first) => {
                 io.token_needed(self.key.clone());
-            }
-            ApiKey::None | ApiKey::Key(_) if refused && !self.given => {
-                io.token_failed(Cause::Refused(Refusal::KeyRefused as u16), None);
             }
             ApiKey::None | ApiKey::Key(_) | ApiKey::Ask => io.token_ready(None, true),
         }
@@ -274,6 +266,11 @@ impl Adapter for EvolutionApi {
 
     fn handle_frame(&mut self, frame: Frame, io: &mut Io<'_, Self>) {
         let Some(connection) = &mut self.connection else { return };
+        // Its heartbeats and its events ask for answers.
+        if io.backlog() >= UNREAD {
+            io.problem(Fault::Vendor, "the server asks for more answers than it reads");
+            return io.refused(Refusal::Unread as u16, None);
+        }
         let result = connection.handle_frame(&frame);
         self.flush(io);
         if let Err(error) = result {
@@ -312,8 +309,7 @@ impl Adapter for EvolutionApi {
         self.was_online = cursor.was_online;
     }
 
-    fn handle_closed(&mut self, cause: Cause) {
-        self.refused = matches!(cause, Cause::Handshake(400 | 401 | 403));
+    fn handle_closed(&mut self, _cause: Cause) {
         self.connection = None;
         self.waiting = Waiting::No;
     }
@@ -355,3 +351,6 @@ impl fmt::Debug for EvolutionApi {
             .finish_non_exhaustive()
     }
 }
+
+/// How many frames may wait for a server that goes on sending. A server that reads leaves one.
+const UNREAD: usize = 128;

@@ -9,7 +9,7 @@ use redial_socketio::{Limits, Namespace};
 
 use super::adapter::EvolutionApi;
 use super::events;
-use super::policy::{POLICY, REJOIN};
+use super::policy::{POLICY, POLICY_FIXED_KEY, REJOIN};
 use crate::codechat::MAX_INSTANCE;
 use crate::error::ConfigError;
 use crate::net::{self, Base};
@@ -69,7 +69,7 @@ pub struct Builder {
     allow_unknown: bool,
     rejoin: Span,
     limits: Limits,
-    policy: Policy,
+    policy: Option<Policy>,
     speed: Speed,
 }
 
@@ -97,7 +97,7 @@ impl Builder {
             allow_unknown: false,
             rejoin: REJOIN,
             limits: Limits::DEFAULT,
-            policy: POLICY,
+            policy: None,
             speed: Speed::REAL,
         }
     }
@@ -133,9 +133,10 @@ impl Builder {
         self
     }
 
-    /// Uses these rules instead of [`POLICY`].
+    /// Uses these rules instead of [`POLICY`] or, with a key that nobody replaces,
+    /// [`POLICY_FIXED_KEY`].
     pub const fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
+        self.policy = Some(policy);
         self
     }
 
@@ -150,8 +151,8 @@ impl Builder {
     /// # Errors
     ///
     /// Where the address has no host, the instance is no name of a namespace, an event is none
-    /// that the server sends, the key is empty or not printable, the namespace would be asked for
-    /// again too late, or the policy contradicts itself.
+    /// that the server sends, the key is empty or not printable, or the namespace would be
+    /// asked for again too late.
     pub fn build(self) -> Result<EvolutionApi, ConfigError> {
         let base = Base::parse(&self.url).ok_or(ConfigError::Url)?.without(PATH);
         let namespace = match &self.scope {
@@ -167,11 +168,15 @@ impl Builder {
             }
             ApiKey::Key(_) | ApiKey::None | ApiKey::Ask => {}
         }
-        if self.rejoin.is_zero() || self.rejoin >= self.policy.spec().timeouts.ready {
+        let policy = match (self.policy, &self.key) {
+            (Some(policy), _) => policy,
+            (None, ApiKey::Ask) => POLICY,
+            (None, ApiKey::Key(_) | ApiKey::None) => POLICY_FIXED_KEY,
+        };
+        if self.rejoin.is_zero() || self.rejoin >= policy.spec().timeouts.ready {
             return Err(ConfigError::Rejoin);
         }
-        let policy =
-            Policy::try_new(*self.policy.spec()).map_err(ConfigError::Policy)?.scaled(self.speed);
+        let policy = policy.scaled(self.speed);
         Ok(EvolutionApi::new(Config {
             base,
             namespace,

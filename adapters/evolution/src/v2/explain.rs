@@ -24,7 +24,6 @@ pub fn explain(notice: &Notice) -> Option<&'static str> {
 fn of_cause(cause: Cause) -> Option<&'static str> {
     match cause {
         Cause::Handshake(400 | 401 | 403) => Some(REFUSED),
-        Cause::Refused(code) if code == Refusal::KeyRefused as u16 => Some(REFUSED),
         Cause::Refused(code) if code == Refusal::KeyMalformed as u16 => Some(MALFORMED),
         _ => None,
     }

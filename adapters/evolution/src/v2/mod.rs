@@ -12,4 +12,4 @@ pub use config::{ApiKey, Builder, KeyPlace, Scope};
 pub use events::{EVENTS, GLOBAL_ONLY};
 pub use explain::explain;
 pub use message::{Event, Nothing};
-pub use policy::{POLICY, REJOIN, Refusal};
+pub use policy::{POLICY, POLICY_FIXED_KEY, REJOIN, Refusal};

@@ -11,25 +11,15 @@ use redial_core::{
 ///
 /// ```
 /// use redial_core::{Cause, Recovery, Verdict};
-/// use redial_evolution::v2::{POLICY, Refusal};
+/// use redial_evolution::v2::{POLICY, POLICY_FIXED_KEY};
 ///
 /// assert_eq!(POLICY.verdict(Cause::Handshake(400)), Verdict::Retry(Recovery::REGENERATE));
-/// assert_eq!(POLICY.verdict(Cause::Refused(Refusal::KeyRefused as u16)), Verdict::Suspend);
+/// assert_eq!(POLICY_FIXED_KEY.verdict(Cause::Handshake(400)), Verdict::Suspend);
+/// assert_eq!(POLICY.verdict(Cause::Close(1005)), Verdict::Retry(Recovery::KEEP));
 /// ```
 pub const POLICY: Policy = Policy::new(PolicySpec {
-    rules: Rules::new(&[
-        // Observed: a WebSocket with a wrong key, or with none, is a 400. The key is asked for
-        // again where there is a source of keys.
-        Rule::handshake(400, REGENERATE),
-        // Observed: with polling a wrong key is a 403; and chosen: proxies that look at keys.
-        Rule::handshake(401, REGENERATE),
-        Rule::handshake(403, REGENERATE),
-        // There is no source, so only the application can help. The official client goes on and
-        // is refused each time.
-        Rule::refused(Refusal::KeyRefused as u16, Verdict::Suspend),
-        // What the application gave is no key: it is asked again.
-        Rule::refused(Refusal::KeyMalformed as u16, REGENERATE),
-    ]),
+    // Another key is asked for where the server refuses one.
+    rules: rules(REGENERATE),
     // Observed: the end of a server, a missed heartbeat and a connection without a namespace all
     // look alike (1005).
     otherwise: Verdict::Retry(Recovery::KEEP),
@@ -61,6 +51,23 @@ pub const POLICY: Policy = Policy::new(PolicySpec {
     retry_after_max: Span::from_secs(24 * 3600),
 });
 
+/// [`POLICY`] for a key that nobody can replace: what is refused is refused, and only the
+/// application can help. The official client goes on and is refused each time.
+pub const POLICY_FIXED_KEY: Policy =
+    Policy::new(PolicySpec { rules: rules(Verdict::Suspend), ..*POLICY.spec() });
+
+const fn rules(refused: Verdict) -> Rules {
+    Rules::new(&[
+        // Observed: a WebSocket with a wrong key, or with none, is a 400.
+        Rule::handshake(400, refused),
+        // Observed: with polling a wrong key is a 403; and chosen: proxies that look at keys.
+        Rule::handshake(401, refused),
+        Rule::handshake(403, refused),
+        // What the application gave is no key: it is asked again.
+        Rule::refused(Refusal::KeyMalformed as u16, REGENERATE),
+    ])
+}
+
 /// The wait before a namespace that is not there is asked for again. Chosen: the pace at which the
 /// official client reconnects in the end.
 pub const REJOIN: Span = Span::from_secs(5);
@@ -69,18 +76,18 @@ pub const REJOIN: Span = Span::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum Refusal {
-    /// The server refuses the key, and there is no source of another.
-    KeyRefused = 1,
     /// What the application offered is no key.
-    KeyMalformed = 2,
+    KeyMalformed = 1,
     /// The server refused the namespace for another reason than that it is not there.
-    Namespace = 3,
+    Namespace = 2,
     /// The server has removed us from the namespace: `41`.
-    Removed = 4,
+    Removed = 3,
     /// The server has said that this is the end: an Engine.IO `1`.
-    Closed = 5,
+    Closed = 4,
     /// The server broke the protocol.
-    Protocol = 6,
+    Protocol = 5,
+    /// The server asks for more answers than it reads.
+    Unread = 6,
 }
 
 const REGENERATE: Verdict = Verdict::Retry(Recovery::REGENERATE);

@@ -24,6 +24,7 @@ fn the_seed_without_pings_is_sound_in_every_state() {
 #[test]
 fn the_namespaces_are_sound_in_every_state() {
     explore(&v2::POLICY);
+    explore(&v2::POLICY_FIXED_KEY);
 }
 
 fn explore(policy: &Policy) -> Report {

@@ -152,7 +152,6 @@ fn the_recorded_refusals_of_keys_are_understood() {
     let mut world = World::v2(inst1());
     world.input(Input::Connect);
     world.refuse(raw("raw-ws-no-key"));
-    world.run(1_000);
     let refused = redial_evolution::v2::explain(&world.last());
     assert_eq!(refused, Some("the key is missing or refused"));
     let let_in =

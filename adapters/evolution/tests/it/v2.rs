@@ -192,10 +192,10 @@ fn a_connection_that_ends_with_an_empty_close_is_made_anew() {
 fn a_refused_key_without_a_source_suspends_and_whoever_asks_gets_another_attempt() {
     let mut world = World::v2(inst1());
     world.input(Input::Connect);
-    for _ in 0..2 {
+    for _ in 0..3 {
         world.refuse(400);
-        world.run(5_000);
-        assert_eq!(world.last(), suspended());
+        let reason = SuspendReason::Policy(Cause::Handshake(400));
+        assert_eq!(world.last(), Notice::Suspended { reason });
         world.take_wire();
         world.run(600_000);
         assert!(world.take_wire().is_empty());
@@ -207,6 +207,27 @@ fn a_refused_key_without_a_source_suspends_and_whoever_asks_gets_another_attempt
     world.offer("key-2");
     let (_, handshake) = world.dial.as_ref().expect("a dial");
     assert_eq!(handshake.headers, [("apikey", "key-2".to_owned())]);
+}
+
+#[test]
+fn a_server_that_asks_for_answers_and_reads_none_is_left() {
+    for frame in ["2", r#"42/inst1,1["call",{}]"#] {
+        let mut world = World::joining(inst1());
+        world.receive(r#"40/inst1,{"sid":"SID"}"#);
+        let (cx, conn) = (world.cx(), world.conn);
+        for _ in 0..128 {
+            let frame = Frame::Text(frame.into());
+            world.session.handle(cx, Input::Frame { conn, frame });
+            assert!(world.session.is_online());
+        }
+        world.take_wire();
+        let frame = Frame::Text(frame.into());
+        world.session.handle(cx, Input::Frame { conn, frame });
+        world.pump();
+        assert_eq!(world.take_wire(), [(0, Wire::Drop(Some(1000)))]);
+        let cause = Cause::Refused(Refusal::Unread as u16);
+        assert_eq!(world.waits(), [(1, Span::from_secs(1), cause)]);
+    }
 }
 
 #[test]
@@ -330,9 +351,4 @@ fn a_configuration_that_cannot_work_is_refused() {
     for bad in [Span::ZERO, POLICY.spec().timeouts.ready] {
         assert_eq!(inst1().rejoin(bad).build().err(), Some(ConfigError::Rejoin));
     }
-}
-
-fn suspended() -> Notice {
-    let cause = Cause::Refused(Refusal::KeyRefused as u16);
-    Notice::Suspended { reason: SuspendReason::Policy(cause) }
 }

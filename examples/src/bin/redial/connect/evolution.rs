@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use redial_auth_http::{HttpTokenSource, SharedTokenSource, TokenRequest};
 use redial_core::Secret;
 use redial_evolution::codechat::{Credentials, Key, Payload, Refresh, Subscriptions};
-use redial_evolution::v2::{ApiKey, KeyPlace as Place, Scope};
+use redial_evolution::v2::{ApiKey, KeyPlace as Place, POLICY, POLICY_FIXED_KEY, Scope};
 use redial_evolution::{CodeChat, EvolutionApi};
 
 use super::drive::{Driven, drive, drive_all};
@@ -135,7 +135,8 @@ async fn v2(args: EvolutionArgs, typed: &Typed) -> Result<ExitCode, Failure> {
         }
     }
     if let Some(path) = &args.common.policy {
-        builder = builder.policy(setup::policy(path, &redial_evolution::v2::POLICY)?);
+        let base = if tokens.is_some() { &POLICY } else { &POLICY_FIXED_KEY };
+        builder = builder.policy(setup::policy(path, base)?);
     }
     let adapter = builder.build().map_err(|error| Failure::usage(error.to_string()))?;
     drive(setup::client(adapter, &args.common, tokens)?, &args.common).await
