@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redial_core::{Fate, Load, MessageId, Settled};
+use redial_core::{Fate, Load, MessageId, Path, Settled, Status};
 
 use crate::peer::Carried;
 use crate::watch::Breach;
@@ -15,6 +15,8 @@ use crate::watch::Breach;
 ///   accepted;
 /// - `ack_settles_once`: each has one end, and the end is true: acknowledged only if it arrived,
 ///   "never written" only if it never was, and `arrivals` not less than what arrived;
+/// - `tries_bounded`: none is written more often than its class allows;
+/// - `cut_at_loss`: none is in flight on a socket that is gone;
 /// - `ids_kept`: a message that is written again has the same id on the wire, and no other has it.
 #[derive(Clone, Debug, Default)]
 pub struct Accounts {
@@ -31,16 +33,18 @@ pub struct Accounts {
 #[derive(Clone, Debug)]
 struct Record {
     wire: Option<String>,
+    tries: u32,
     written: u32,
     arrived: u32,
 }
 
 impl Accounts {
-    /// The session has accepted a message.
-    pub fn accept(&mut self, number: u64, id: MessageId) {
+    /// The session has accepted a message that may be written so often.
+    pub fn accept(&mut self, number: u64, id: MessageId, tries: u8) {
         self.accepted += 1;
         self.numbers.insert(id, number);
-        self.open.insert(number, Record { wire: None, written: 0, arrived: 0 });
+        let tries = u32::from(tries);
+        self.open.insert(number, Record { wire: None, tries, written: 0, arrived: 0 });
     }
 
     /// A message leaves the session.
@@ -66,6 +70,9 @@ impl Accounts {
             Some(_) => self.resent += 1,
         }
         record.written += 1;
+        if record.written > record.tries {
+            return Err(Breach::new("tries_bounded", "a message is written too often"));
+        }
         if record.written > 1 {
             return Ok(());
         }
@@ -121,6 +128,21 @@ impl Accounts {
         }
         let what = format!("{} accepted, {} ended, {there} there", self.accepted, self.ended);
         Err(Breach::new("ledger_conserves", what))
+    }
+
+    /// Looks for messages that count as being on a socket, when there is none.
+    ///
+    /// # Errors
+    ///
+    /// Where there is one.
+    pub fn check_cut(&self, status: impl Fn(MessageId) -> Option<Status>) -> Result<(), Breach> {
+        let on_socket = |id: &MessageId| {
+            status(*id).is_some_and(|known| known.in_flight && known.path == Some(Path::Socket))
+        };
+        if self.numbers.keys().any(on_socket) {
+            return Err(Breach::new("cut_at_loss", "a message is in flight on no socket"));
+        }
+        Ok(())
     }
 
     /// The application forgets: ids that a later process takes are new.

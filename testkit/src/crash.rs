@@ -22,7 +22,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
-use crate::conformance::Vendor;
+use redial_core::{Frame, WireIds};
+
+use crate::conformance::{Sent, Vendor};
 use crate::scenario::bytes_of;
 use crate::watch::Breach;
 
@@ -106,6 +108,20 @@ fn attempt<V: Vendor>(
         *sum += more;
     }
     Ok(lived)
+}
+
+/// Finds the id of this session that something carries, whatever the vendor's format.
+fn wire_id(sent: Sent<'_>, nonce: u128) -> Option<String> {
+    let ids = WireIds::new(nonce);
+    let find = |bytes: &[u8]| {
+        let texts = bytes.windows(36).filter_map(|window| str::from_utf8(window).ok());
+        texts.filter(|text| ids.decode(text).is_some()).map(str::to_owned).next()
+    };
+    match sent {
+        Sent::Frame(Frame::Text(bytes) | Frame::Binary(bytes)) => find(bytes),
+        Sent::Frame(_) => None,
+        Sent::Http(request) => find(&request.body).or_else(|| find(request.url.as_bytes())),
+    }
 }
 
 impl fmt::Display for Proof {

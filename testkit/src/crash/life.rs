@@ -5,10 +5,11 @@ use std::mem;
 
 use redial_core::http::{HttpRequest, HttpResponse, NoAnswer};
 use redial_core::{
-    Cause, ConnId, Cx, Effect, Frame, Handshake, HttpId, Input, Item, Notice, Session, Snapshot,
-    Span, Timestamp, Transmit, WireIds,
+    Adapter, Cause, ConnId, Cx, Effect, Frame, Handshake, HttpId, Input, Item, Notice, Session,
+    Snapshot, Span, Timestamp, Transmit,
 };
 
+use super::wire_id;
 use crate::accounts::Accounts;
 use crate::conformance::{START, Sent, Vendor};
 use crate::peer::Carried;
@@ -148,9 +149,10 @@ impl<V: Vendor> Life<'_, V> {
     fn send(&mut self) -> Result<(), Breach> {
         let number = self.sent + 1;
         let Some(message) = self.vendor.outgoing(&number.to_string()) else { return Ok(()) };
+        let tries = self.session.adapter().class(&message).tries;
         if let Ok(id) = self.session.send(self.cx(), message) {
             self.sent = number;
-            self.lived.accounts.accept(number, id);
+            self.lived.accounts.accept(number, id, tries);
         }
         self.boundary()?;
         self.pump()
@@ -274,7 +276,11 @@ impl<V: Vendor> Life<'_, V> {
                 }
                 self.boundary()?;
             } else if !self.session.has_effects() {
-                return self.lived.accounts.check(self.session.load());
+                let accounts = &self.lived.accounts;
+                if self.session.machine().live_conn().is_none() {
+                    accounts.check_cut(|id| self.session.status(id))?;
+                }
+                return accounts.check(self.session.load());
             }
         }
     }
@@ -330,7 +336,7 @@ impl<V: Vendor> Life<'_, V> {
     /// A message leaves the process.
     fn note(&mut self, sent: Sent<'_>) -> Result<(), Breach> {
         let Some(number) = self.number(sent) else { return Ok(()) };
-        let id = wire_id(sent).unwrap_or_else(|| number.to_string());
+        let id = wire_id(sent, NONCE).unwrap_or_else(|| number.to_string());
         self.lived.accounts.write(&Carried { number, id })?;
         let process = self.lived.deaths;
         if self.written.insert(number, process).is_some_and(|before| before < process) {
@@ -364,6 +370,10 @@ impl<V: Vendor> Life<'_, V> {
         let saved: Snapshot<V::Adapter> = serde_json::from_slice(&bytes).map_err(stored)?;
         let now = Timestamp::from_millis(self.now);
         self.session = Session::restore(self.vendor.adapter(), now, saved);
+        if self.session.load().in_flight > 0 {
+            let what = "a later process believes that messages are on their way";
+            return Err(Breach::new("cut_at_loss", what));
+        }
         // Sockets and exchanges go with their process, and what was on its way to it.
         (self.dial, self.conn, self.asked) = (None, None, false);
         self.exchanges.clear();
@@ -374,20 +384,6 @@ impl<V: Vendor> Life<'_, V> {
 
     fn cx(&self) -> Cx {
         Cx::new(Timestamp::from_millis(self.now), u64::MAX / 2)
-    }
-}
-
-/// Finds the id of this session that something carries, whatever the vendor's format.
-fn wire_id(sent: Sent<'_>) -> Option<String> {
-    let ids = WireIds::new(NONCE);
-    let find = |bytes: &[u8]| {
-        let texts = bytes.windows(36).filter_map(|window| str::from_utf8(window).ok());
-        texts.filter(|text| ids.decode(text).is_some()).map(str::to_owned).next()
-    };
-    match sent {
-        Sent::Frame(Frame::Text(bytes) | Frame::Binary(bytes)) => find(bytes),
-        Sent::Frame(_) => None,
-        Sent::Http(request) => find(&request.body).or_else(|| find(request.url.as_bytes())),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The onlooker's account of messages finds each lie.
 
-use redial_core::{Fate, Load, MessageId, Settled};
+use redial_core::{Fate, Load, MessageId, Path, Settled, Status};
 use redial_testkit::peer::Carried;
 use redial_testkit::{Accounts, Breach};
 
@@ -25,7 +25,7 @@ fn a_message_that_is_lost_breaks_the_account() {
 #[test]
 fn a_message_that_overtakes_breaks_the_order() {
     let mut accounts = sent(&[1, 3]);
-    accounts.accept(2, MessageId::new(2));
+    accounts.accept(2, MessageId::new(2), 9);
     breaks(accounts.write(&on_wire(2, "b")), "order_kept");
     assert_eq!(accounts.write(&on_wire(1, "1")), Ok(()), "a resend overtakes nobody");
 }
@@ -54,15 +54,32 @@ fn a_second_end_is_found() {
 fn another_id_on_the_wire_is_found() {
     let mut accounts = sent(&[1, 2]);
     breaks(accounts.write(&on_wire(1, "another")), "ids_kept");
-    accounts.accept(3, MessageId::new(3));
+    accounts.accept(3, MessageId::new(3), 9);
     breaks(accounts.write(&on_wire(3, "2")), "ids_kept");
+}
+
+#[test]
+fn a_message_that_is_written_too_often_is_found() {
+    let mut accounts = sent(&[1]);
+    assert_eq!(accounts.write(&on_wire(1, "1")), Ok(()));
+    breaks(accounts.write(&on_wire(1, "1")), "tries_bounded");
+}
+
+#[test]
+fn a_message_on_a_socket_that_is_gone_is_found() {
+    let accounts = sent(&[1]);
+    let status = |path, in_flight| Status { tries: 1, path: Some(path), in_flight, arrivals: 1 };
+    assert_eq!(accounts.check_cut(|_| None), Ok(()));
+    assert_eq!(accounts.check_cut(|_| Some(status(Path::Socket, false))), Ok(()));
+    assert_eq!(accounts.check_cut(|_| Some(status(Path::Http, true))), Ok(()));
+    breaks(accounts.check_cut(|_| Some(status(Path::Socket, true))), "cut_at_loss");
 }
 
 /// An account of messages that were accepted and written, each with its number as its id.
 fn sent(numbers: &[u64]) -> Accounts {
     let mut accounts = Accounts::default();
     for number in numbers {
-        accounts.accept(*number, MessageId::new(*number));
+        accounts.accept(*number, MessageId::new(*number), 2);
         assert_eq!(accounts.write(&on_wire(*number, &number.to_string())), Ok(()));
     }
     accounts

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
-use redial_core::http::{HttpRequest, HttpResult};
+use redial_core::http::{HttpRequest, HttpResponse, HttpResult, Method};
 use redial_core::{
     Adapter, Authorize, Cause, Class, Continuity, Cut, Frame, Handshake, Intent, Io, MessageId,
     Outcome, Path, Policy, PolicySpec, Proof, Secret, Span, Verdict,
@@ -121,7 +121,7 @@ impl Adapter for Desk {
     type Message = ();
     type Reply = ();
     type Command = ();
-    type Step = ();
+    type Step = MessageId;
     type Cursor = ();
 
     fn policy(&self) -> &Policy {
@@ -163,12 +163,26 @@ impl Adapter for Desk {
         }
     }
 
-    fn handle_http(&mut self, _step: (), _answer: HttpResult, _io: &mut Io<'_, Self>) {}
+    fn handle_http(&mut self, id: MessageId, answer: HttpResult, io: &mut Io<'_, Self>) {
+        let outcome = match answer.map(|answer| answer.status) {
+            Ok(200) => Outcome::Acked,
+            Ok(_) => Outcome::Retry { after: None },
+            Err(_) => Outcome::Lost { after: None },
+        };
+        io.settle(id, outcome);
+    }
 
     fn transmit(&mut self, id: MessageId, note: &Note, _: u8, io: &mut Io<'_, Self>) -> Path {
         let process = if self.flaw == Flaw::NewIdsInEachProcess { self.process } else { 0 };
-        let id = io.wire_ids().encode(1, id.get() + process * 1_000);
-        let text = format!("note {} {}", id.as_str(), note.text);
+        let wire = io.wire_ids().encode(1, id.get() + process * 1_000);
+        let text = format!("note {} {}", wire.as_str(), note.text);
+        // Some go by HTTP.
+        if note.text.ends_with('3') {
+            let (url, body) = ("http://desk".to_owned(), text.into_bytes().into());
+            let request = HttpRequest { method: Method::Post, url, headers: Vec::new(), body };
+            io.http(id, Span::from_secs(5), request);
+            return Path::Http;
+        }
         io.text(|out| out.extend_from_slice(text.as_bytes()));
         Path::Socket
     }
@@ -215,7 +229,8 @@ impl Vendor for Clerk {
     }
 
     fn exchange(&self, _request: &HttpRequest) -> HttpResult {
-        unreachable!("nothing is asked for over HTTP")
+        let (headers, body) = (Vec::new(), Default::default());
+        Ok(HttpResponse { status: 200, headers, body, retry_after: None })
     }
 
     fn answer(&self, frame: &Frame) -> Vec<Frame> {
@@ -228,8 +243,11 @@ impl Vendor for Clerk {
     }
 
     fn vendor_reads(&self, sent: Sent<'_>) -> Option<String> {
-        let Sent::Frame(frame) = sent else { return None };
-        words(frame)?.split(' ').nth(2).map(str::to_owned)
+        let text = match sent {
+            Sent::Frame(frame) => words(frame)?,
+            Sent::Http(request) => str::from_utf8(&request.body).ok()?,
+        };
+        text.split(' ').nth(2).map(str::to_owned)
     }
 
     fn samples(&self) -> Vec<Frame> {

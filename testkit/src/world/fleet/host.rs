@@ -1,8 +1,10 @@
 //! One session, its application and its driver.
 
+mod checks;
+
 use redial_core::{
-    Adapter, Cause, ConnId, Cx, Effect, Event, Frame, Input, Item, Keepalive, Notice, Recorded,
-    Session, Span, Timestamp, Transmit,
+    Adapter, Cause, ConnId, Cx, Effect, Event, Frame, Input, Item, Keepalive, Notice, Session,
+    Span, Timestamp, Transmit,
 };
 
 use super::net::{Due, Net, What};
@@ -158,7 +160,10 @@ impl<P: Peer, S: Subject> Host<P, S> {
                 }
                 self.take(net, Input::Closed { conn, cause, retry_after })?;
             }
-            What::Down(conn, frame) => self.take(net, Input::Frame { conn, frame })?,
+            What::Down(conn, frame) if self.session.is_conn_live(conn) => {
+                self.take(net, Input::Frame { conn, frame })?;
+            }
+            What::Down(conn, frame) => self.ignore(net, conn, frame)?,
             What::Answer(id, answer) => self.take(net, Input::Http { id, answer: *answer })?,
             What::Connect => self.take(net, Input::Connect)?,
             What::Token => {
@@ -213,9 +218,10 @@ impl<P: Peer, S: Subject> Host<P, S> {
         let next = net.about(self.send_every);
         net.after(next, self.number, What::Send);
         let message = self.server.peer.message(self.sent + 1);
+        let tries = self.session.adapter().class(&message).tries;
         if let Ok(id) = self.session.send(self.cx(net), message) {
             self.sent += 1;
-            self.accounts.accept(self.sent, id);
+            self.accounts.accept(self.sent, id, tries);
         }
         self.pump(net)
     }
@@ -333,22 +339,6 @@ impl<P: Peer, S: Subject> Host<P, S> {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Feeds the subject what the machine was fed, and compares.
-    fn check(&mut self) -> Result<(), Breach> {
-        while let Some(Recorded { cx, event, .. }) = self.session.poll_record() {
-            self.counts.events += 1;
-            if let Some(trace) = &mut self.trace {
-                trace.push((cx, event));
-            }
-            self.watched.handle(cx, event)?;
-        }
-        if self.watched.machine() != *self.session.machine() {
-            let what = "the recorded events lead to another state";
-            return Err(Breach::new("replay_is_equal", what));
-        }
-        self.accounts.check(self.session.load())
     }
 
     fn heed_governor(&mut self, net: &mut Net) {
