@@ -1,42 +1,71 @@
-//! Explores the machine under several policies and prints what was found.
+//! Explores the machine under every policy that is shipped, and under some that differ in
+//! everything, and prints what was found.
 //!
-//! `cargo run --release -p redial-testkit --example explore [-- plain|full [POLICY]]`
+//! `cargo run --release -p redial-testkit --example explore [-- plain|full|nightly [POLICY]]`
 //!
-//! With the name of one policy the diagram follows; `plain short` draws the README's.
+//! `full` adds servers that announce other terms, and tokens that expire. `nightly` explores the
+//! real spans and budgets up to a number of states: that has no end, so it shows no more than that
+//! no invariant breaks on the way. With the name of one policy the diagram follows; `plain short`
+//! draws the README's.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use redial_testkit::explorer::{Explorer, Extent, diagram, scaled_to_small};
+use redial_core::Policy;
+use redial_testkit::explorer::{Explorer, Extent, diagram, scaled_to_small, with_few_attempts};
 
 #[path = "../tests/it/policies.rs"]
+#[expect(dead_code, reason = "the tests use the others")]
 mod policies;
+#[path = "../tests/it/shipped.rs"]
+mod shipped;
 
 #[expect(clippy::print_stdout, reason = "the report is what this program is for")]
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let extent = match arguments.next().as_deref() {
-        Some("full") => Extent::Full,
-        _ => Extent::Plain,
-    };
+    let mode = arguments.next().unwrap_or_else(|| "plain".into());
     let chosen = arguments.next();
-    let mut sound = true;
-    for (name, policy) in [
-        ("LivePerson", policies::LIVEPERSON),
-        ("short", policies::SHORT),
-        ("resuming", policies::RESUMING),
-        ("expiring", policies::EXPIRING),
-    ] {
+    let (extent, nightly) = match mode.as_str() {
+        "plain" => (Extent::Plain, false),
+        "full" => (Extent::Full, false),
+        "nightly" => (Extent::Full, true),
+        _ => return ExitCode::from(2),
+    };
+    let begun = Instant::now();
+    let (mut sound, mut states, mut transitions) = (true, 0, 0);
+    for (name, policy) in all() {
         if chosen.as_deref().is_some_and(|chosen| chosen != name) {
             continue;
         }
         let begun = Instant::now();
-        let report = Explorer::new(scaled_to_small(&policy)).extent(extent).run();
-        println!("== {name}, {extent:?}, {:?}\n{report}", begun.elapsed());
+        let report = if nightly {
+            Explorer::new(policy).extent(extent).limit(REAL).run()
+        } else {
+            let small = scaled_to_small(&with_few_attempts(&policy, ATTEMPTS));
+            Explorer::new(small).extent(extent).run()
+        };
+        println!("== {name}, {mode}, {:?}\n{report}", begun.elapsed());
         if chosen.is_some() {
             println!("{}", diagram::block(&report));
         }
-        sound &= report.is_sound();
+        sound &= if nightly { report.violations.is_empty() } else { report.is_sound() };
+        (states, transitions) = (states + report.states, transitions + report.transitions);
     }
+    let took = begun.elapsed();
+    println!("all: {states} states, {transitions} transitions, {took:?}, sound: {sound}");
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+fn all() -> impl Iterator<Item = (&'static str, Policy)> {
+    let different = [
+        ("short", policies::SHORT),
+        ("resuming", policies::RESUMING),
+        ("expiring", policies::EXPIRING),
+    ];
+    shipped::policies().into_iter().chain(different)
+}
+
+/// Budgets are cut to this many attempts.
+const ATTEMPTS: u16 = 3;
+/// How many states of each real policy are explored.
+const REAL: usize = 400_000;

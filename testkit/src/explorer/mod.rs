@@ -42,7 +42,7 @@ pub use alphabet::{Alphabet, CONN, Extent, Moment, TOKEN};
 pub use invariant::{INVARIANTS, Invariant, Step, Twin};
 pub use matrix::Matrix;
 pub use report::{Report, Violation};
-pub use scale::{named_spans, scaled_to_small};
+pub use scale::{named_spans, scaled_to_small, with_few_attempts};
 pub use story::{Line, Story};
 pub use subject::{Output, Subject};
 pub use witness::{Link, Seen, Witness};
@@ -113,13 +113,60 @@ impl<S: Subject> Explorer<S> {
         self
     }
 
+    /// Explores until `wanted` is met, and tells the shortest way there; `None` where no state is
+    /// like that, or none of those within the limit.
+    ///
+    /// ```
+    /// use redial_core::{Phase, Policy, PolicySpec, Verdict};
+    /// use redial_testkit::explorer::{Explorer, scaled_to_small};
+    ///
+    /// let spec = PolicySpec { otherwise: Verdict::Suspend, ..PolicySpec::DEFAULT };
+    /// let explorer = Explorer::new(scaled_to_small(&Policy::new(spec)));
+    /// let story = explorer.story_to(|machine| matches!(machine.phase(), Phase::Online(_)));
+    /// let names: Vec<_> = story.iter().flat_map(|s| s.lines()).map(|l| l.event.name()).collect();
+    /// // The application has a token at hand, which spares the request.
+    /// assert_eq!(names, ["TokenOffered", "Connect", "Opened", "Ready"]);
+    /// ```
+    #[must_use]
+    pub fn story_to(&self, wanted: impl Fn(&Machine) -> bool) -> Option<Story> {
+        let alphabet = Alphabet::new(&self.policy, self.extent);
+        let mut search = self.search(&alphabet);
+        let (mut at, mut looked) = (0, 0);
+        loop {
+            while looked < search.nodes.len() {
+                if wanted(&search.nodes[looked].0.machine()) {
+                    return Some(search.trail().to(u32::try_from(looked).ok()?));
+                }
+                looked += 1;
+            }
+            if at == search.nodes.len() || search.nodes.len() > self.limit {
+                return None;
+            }
+            search.expand(at);
+            at += 1;
+        }
+    }
+
     /// Explores.
     #[must_use]
     pub fn run(&self) -> Report {
         let alphabet = Alphabet::new(&self.policy, self.extent);
+        let mut search = self.search(&alphabet);
+        let mut at = 0;
+        while at < search.nodes.len() && search.nodes.len() <= self.limit {
+            search.expand(at);
+            if self.first_only && !search.report.violations.is_empty() {
+                break;
+            }
+            at += 1;
+        }
+        search.finish(at)
+    }
+
+    fn search<'a>(&'a self, alphabet: &'a Alphabet) -> Search<'a, S> {
         let mut search = Search {
             explorer: self,
-            alphabet: &alphabet,
+            alphabet,
             nodes: Vec::new(),
             origins: Vec::new(),
             index: Index::default(),
@@ -130,15 +177,7 @@ impl<S: Subject> Explorer<S> {
         for (number, start) in self.starts.iter().enumerate() {
             search.add(start.canonical(&self.policy), Witness::new(), Origin::start(number));
         }
-        let mut at = 0;
-        while at < search.nodes.len() && search.nodes.len() <= self.limit {
-            search.expand(at);
-            if self.first_only && !search.report.violations.is_empty() {
-                break;
-            }
-            at += 1;
-        }
-        search.finish(at)
+        search
     }
 }
 
@@ -240,6 +279,15 @@ impl<S: Subject> Search<'_, S> {
                 };
                 self.report.violate(invariant.name, what, || trail.story(origin));
             }
+        }
+    }
+
+    fn trail(&self) -> Trail<'_, S> {
+        Trail {
+            policy: &self.explorer.policy,
+            starts: &self.explorer.starts,
+            alphabet: self.alphabet,
+            origins: &self.origins,
         }
     }
 

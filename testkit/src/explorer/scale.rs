@@ -41,6 +41,17 @@ pub fn scaled_to_small(policy: &Policy) -> Policy {
     Policy::try_new(PolicySpec { timeouts, ..spec }).expect("the order of the spans is kept")
 }
 
+/// Returns the same policy with a budget of at most `most` attempts.
+///
+/// Attempts are a dimension of their own: sixty of them make sixty times as many states, in which
+/// nothing else differs once the waits no longer grow.
+#[must_use]
+pub fn with_few_attempts(policy: &Policy, most: u16) -> Policy {
+    let mut spec = *policy.spec();
+    spec.backoff.attempts = spec.backoff.attempts.map(|attempts| attempts.min(most.max(1)));
+    Policy::try_new(spec).unwrap_or(*policy)
+}
+
 /// Returns every span of the policy that the machine knows, with its name.
 #[must_use]
 pub fn named_spans(policy: &Policy) -> Vec<(&'static str, Span)> {

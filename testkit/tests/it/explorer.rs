@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use redial_core::{Actions, Machine, Policy};
+use redial_core::{Actions, Machine, Phase, Policy};
 use redial_testkit::explorer::{Explorer, Extent, Report, diagram, scaled_to_small};
 
 use crate::policies::{EXPIRING, LIVEPERSON, RESUMING, SHORT};
@@ -89,4 +89,67 @@ fn explore(name: &str, policy: &Policy, extent: Extent) -> Report {
     println!("== {name}, {extent:?}\n{report}");
     assert!(report.is_sound(), "{report}");
     report
+}
+
+#[test]
+fn every_state_has_a_shortest_story() {
+    let explorer = Explorer::new(SHORT).extent(Extent::Plain);
+    for phase in Phase::NAMES {
+        let story = explorer.story_to(|machine| machine.phase().name() == phase).expect(phase);
+        let last = story.lines().last().map_or("Idle", |line| line.phase);
+        // A machine that a snapshot left suspended is a start.
+        assert!(last == phase || phase == "Suspended" && story.lines().is_empty(), "{story}");
+    }
+    let story = explorer.story_to(|machine| machine.rejections() == 1).expect("a rejected token");
+    let names: Vec<&str> = story.lines().iter().map(|line| line.event.name()).collect();
+    assert_eq!(names, ["TokenOffered", "Closed"], "{story}");
+    assert_eq!(explorer.story_to(|machine| machine.attempts() > 2), None);
+}
+
+#[test]
+fn the_other_diagrams_show_what_the_first_one_does() {
+    let report = Explorer::new(SHORT).extent(Extent::Plain).run();
+    let (dot, svg) = (diagram::dot(&report), diagram::svg(&report));
+    assert!(dot.starts_with("digraph session {\n") && dot.ends_with("}\n"));
+    assert!(dot.contains("    Starting -> Online [label=\"Ready\"];\n"), "{dot}");
+    let drawn = diagram::mermaid(&report);
+    for line in drawn.lines().filter(|line| line.contains("-->") && !line.contains("[*]")) {
+        let (edge, events) = line.trim().split_once(": ").expect("an edge with events");
+        let (from, to) = edge.split_once(" --> ").expect("two phases");
+        let edge = dot.lines().find(|line| line.contains(&format!("{from} -> {to} "))).expect(edge);
+        for event in events.split([',', '<']).map(|event| event.trim_start_matches("br/>").trim()) {
+            assert!(edge.contains(event), "{event} in {edge}");
+        }
+    }
+    assert_eq!(svg.matches("<circle").count(), dot.matches(" -> ").count(), "an arrow for each");
+}
+
+/// In the picture no text meets another, and everything is inside.
+#[test]
+fn nothing_overlaps_in_the_picture() {
+    let svg = diagram::svg(&Explorer::new(SHORT).extent(Extent::Plain).run());
+    let number = |text: &str, key: &str| -> f64 {
+        let (_, rest) = text.split_once(&format!(" {key}=\"")).expect(key);
+        rest.split('"').next().expect("a value").parse().expect("a number")
+    };
+    let width = number(&svg, "width");
+    let mut boxes: Vec<(f64, f64, f64, f64)> = Vec::new();
+    for part in svg.split("<text").skip(1) {
+        let (attributes, rest) = part.split_once('>').expect("a text");
+        let words = rest.split('<').next().expect("words");
+        // No letter of 11 pixels is wider than 7.
+        let wide = words.len() as f64 * 7.0;
+        let (mut x, y) = (number(attributes, "x"), number(attributes, "y"));
+        if attributes.contains("middle") {
+            x -= wide / 2.0;
+        }
+        assert!(x >= 0.0 && x + wide <= width, "{words} is outside");
+        boxes.push((x, y - 10.0, x + wide, y + 3.0));
+    }
+    for (place, a) in boxes.iter().enumerate() {
+        for b in &boxes[..place] {
+            let apart = a.0 >= b.2 || b.0 >= a.2 || a.1 >= b.3 || b.1 >= a.3;
+            assert!(apart, "{a:?} meets {b:?}");
+        }
+    }
 }

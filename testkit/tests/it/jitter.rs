@@ -9,6 +9,7 @@ use redial_core::{
 use redial_testkit::jitter::{self, Fleet, Herd};
 
 use crate::policies;
+use crate::shipped;
 
 const SECOND: Span = Span::from_secs(1);
 
@@ -194,4 +195,28 @@ const PARTS: u32 = 50;
 /// Even draws leave this range once in some hundred thousand times; too even is not even either.
 fn is_even(measured: f64) -> bool {
     (15.0..105.0).contains(&measured)
+}
+
+#[test]
+fn what_is_shipped_with_jitter_keeps_its_clients_apart() {
+    for (name, policy) in shipped::policies() {
+        let judged = jitter::check(&policy);
+        let expected = if !jitter::is_jittered(&policy) {
+            // The vendor's own documents want the same wait for everybody.
+            Some(1)
+        } else if policy == redial_vonage::POLICY_SDK {
+            // The official Socket.IO clients cut the jitter off at the cap.
+            Some(4)
+        } else if policy == redial_evolution::v2::POLICY {
+            Some(3)
+        } else {
+            None
+        };
+        match (judged, expected) {
+            (Ok(_), None) => {}
+            (Err(Herd::TooMany { attempt, .. }), Some(at)) => assert_eq!(attempt, at, "{name}"),
+            (Ok(_), Some(_)) => panic!("{name} draws its waits now"),
+            (Err(herd), _) => panic!("{name}: {herd}"),
+        }
+    }
 }

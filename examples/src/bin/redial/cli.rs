@@ -322,6 +322,10 @@ pub(crate) struct DiagramArgs {
 pub(crate) enum DiagramFormat {
     /// Text that many places draw.
     Mermaid,
+    /// Text for Graphviz.
+    Dot,
+    /// A picture.
+    Svg,
 }
 
 #[derive(Args)]

@@ -16,6 +16,8 @@ pub(crate) fn run(args: DiagramArgs) -> Result<ExitCode, Failure> {
     }
     let text = match args.format {
         DiagramFormat::Mermaid => diagram::mermaid(&report),
+        DiagramFormat::Dot => diagram::dot(&report),
+        DiagramFormat::Svg => diagram::svg(&report),
     };
     output::say(text.trim_end().to_owned());
     Ok(ExitCode::SUCCESS)
