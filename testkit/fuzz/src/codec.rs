@@ -4,6 +4,7 @@ use bytes::Bytes;
 use redial_core::http;
 use redial_core::{Frame, Timestamp};
 use redial_socketio::{Connection, Decoder, EnginePacket, Generation, Inbound, Limits};
+use redial_testkit::replay::Replay;
 use redial_testkit::scenario::History;
 
 use crate::Reached;
@@ -57,6 +58,25 @@ pub fn retry_after(bytes: &[u8]) -> Reached {
     if !digits.is_empty() && digits.len() < 6 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let secs: u32 = digits.parse().expect("digits");
         assert_eq!(span.map(redial_core::Span::as_millis), Some(secs * 1000));
+    }
+    Reached::default()
+}
+
+/// Traces of the flight recorder: reading is bounded, and what is executed again is explained.
+pub fn trace(bytes: &[u8]) -> Reached {
+    let _ = redial_testkit::replay::verify(bytes);
+    if let Ok(mut replay) = Replay::new(bytes) {
+        let mut start = None;
+        while let Ok(Some(turn)) = replay.turn() {
+            let start = *start.get_or_insert(turn.cx.now);
+            let _ = redial_testkit::replay::explain(replay.policy(), start, &turn);
+        }
+    }
+    if let Ok(replay) = Replay::new(bytes) {
+        let _ = redial_testkit::replay::to_test(replay);
+    }
+    if let Ok(text) = core::str::from_utf8(bytes) {
+        let _ = redial_testkit::trace::Replay::parse(text);
     }
     Reached::default()
 }

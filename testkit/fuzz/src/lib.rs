@@ -7,9 +7,11 @@ mod codec;
 mod script;
 mod vendors;
 
-pub use codec::{history, retry_after, socketio};
+pub use codec::{history, retry_after, socketio, trace};
 pub use script::{Reached, play};
-pub use vendors::{codechat, evolution, genesys_guest, genesys_web, liveperson};
+pub use vendors::{
+    codechat, evolution, genesys_guest, genesys_web, liveperson, ringcentral, vonage_v1, vonage_v2,
+};
 
 /// A target: its name, and what it does with bytes.
 pub type Target = (&'static str, fn(&[u8]) -> Reached);
@@ -23,7 +25,11 @@ pub const TARGETS: &[Target] = &[
     ("history", history),
     ("liveperson", liveperson),
     ("retry_after", retry_after),
+    ("ringcentral", ringcentral),
     ("socketio", socketio),
+    ("trace", trace),
+    ("vonage_v1", vonage_v1),
+    ("vonage_v2", vonage_v2),
 ];
 
 /// Stands in every secret, and may stand nowhere else.

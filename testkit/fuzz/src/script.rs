@@ -271,7 +271,7 @@ impl<A: Adapter> World<A> {
 
     /// Remembers the last id in what was written, whatever the vendor calls it.
     fn note_id(&mut self, text: &str) {
-        let found = ["\"id\":\"", "\"messageId\":\"", "\"tracingId\":\""]
+        let found = ["\"tid\":\"", "\"id\":\"", "\"messageId\":\"", "\"tracingId\":\""]
             .iter()
             .find_map(|key| text.split_once(key)?.1.split_once('"'));
         if let Some((id, _)) = found {

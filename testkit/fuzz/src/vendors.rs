@@ -7,6 +7,8 @@ use redial_evolution::{CodeChat, EvolutionApi};
 use redial_genesys::guest::Text;
 use redial_genesys::{GuestChat, WebMessaging, web};
 use redial_liveperson::{LivePerson, Request};
+use redial_ringcentral::RingCentral;
+use redial_vonage::{Generation, Outgoing, Vonage};
 
 use crate::{CANARY, Reached, play};
 
@@ -61,4 +63,35 @@ pub fn evolution(script: &[u8]) -> Reached {
             .expect("a configuration")
     };
     play(make, script, |_| None)
+}
+
+/// RingCentral: the hello, envelopes, the OAuth and wstoken exchanges, REST on both ways.
+pub fn ringcentral(script: &[u8]) -> Reached {
+    let make = || {
+        let credentials = redial_ringcentral::Credentials::Jwt(Secret::new(CANARY));
+        RingCentral::builder("client", CANARY, credentials)
+            .subscribe(["/restapi/v1.0/account/~/extension/~/message-store".to_owned()], None)
+            .rest_over_websocket(true)
+            .build()
+            .expect("a configuration")
+    };
+    play(make, script, |path| Some(redial_ringcentral::Request::get(path)))
+}
+
+/// Vonage's older wire: EIO=3, and `session:login`.
+pub fn vonage_v1(script: &[u8]) -> Reached {
+    vonage(Generation::V1, script)
+}
+
+/// Vonage's newer wire: EIO=4, and the token in the query.
+pub fn vonage_v2(script: &[u8]) -> Reached {
+    vonage(Generation::V2, script)
+}
+
+fn vonage(generation: Generation, script: &[u8]) -> Reached {
+    let make = || {
+        let token = Secret::new(CANARY);
+        Vonage::builder(generation).token(token).build().expect("a configuration")
+    };
+    play(make, script, |text| Some(Outgoing::request("text", serde_json::json!({ "text": text }))))
 }

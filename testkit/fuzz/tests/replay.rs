@@ -37,4 +37,4 @@ fn every_target_has_a_binary() {
 }
 
 /// Targets that play no scripts.
-const SESSIONLESS: &[&str] = &["history", "retry_after", "socketio"];
+const SESSIONLESS: &[&str] = &["history", "retry_after", "socketio", "trace"];
