@@ -14,6 +14,7 @@ use redial_core::{
 use redial_testkit::explorer::{Alphabet, Explorer, Extent, named_spans, scaled_to_small};
 
 use crate::policies::{EXPIRING, LIVEPERSON, RESUMING, SHORT};
+use crate::shipped;
 
 /// One step, in words that mean the same to every machine.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,7 @@ proptest! {
     #[test]
     fn the_canonical_form_is_sound(
         moves in moves(60),
-        policy in prop::sample::select(vec![LIVEPERSON, SHORT, RESUMING, EXPIRING]),
+        policy in prop::sample::select(explored()),
     ) {
         let mut real = Machine::new();
         let mut now = Timestamp::from_millis(1_700_000_000_000);
@@ -120,7 +121,9 @@ proptest! {
 #[test]
 fn a_policy_scaled_to_small_numbers_behaves_as_the_real_one() {
     let (steps, compared) = (Cell::new(0_u32), Cell::new(0_u32));
-    let policies = prop::sample::select(vec![LIVEPERSON, patient(), renewing()]);
+    let mut all = vec![LIVEPERSON, patient(), renewing()];
+    all.extend(shipped::policies().into_iter().map(|(_, policy)| policy));
+    let policies = prop::sample::select(all);
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 1_000,
         failure_persistence: None,
@@ -363,4 +366,11 @@ fn renewing() -> Policy {
     let mut spec = *LIVEPERSON.spec();
     spec.token.renew = Renew::Before(Span::from_secs(60));
     Policy::try_new(spec).expect("a policy without contradictions")
+}
+
+/// What differs in everything, and what is shipped.
+fn explored() -> Vec<Policy> {
+    let mut all = vec![LIVEPERSON, SHORT, RESUMING, EXPIRING];
+    all.extend(shipped::policies().into_iter().map(|(_, policy)| policy));
+    all
 }
