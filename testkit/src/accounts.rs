@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redial_core::{Fate, Load, MessageId, Path, Settled, Status};
+use redial_core::{Class, Fate, Load, MessageId, Path, Proof, Settled, Status};
 
 use crate::peer::Carried;
 use crate::watch::Breach;
@@ -13,7 +13,7 @@ use crate::watch::Breach;
 /// - `ledger_conserves`: what was accepted has ended or is in the ledger;
 /// - `order_kept`: messages are written for the first time in the order in which they were
 ///   accepted;
-/// - `ack_settles_once`: each has one end, and the end is true: acknowledged only if it arrived,
+/// - `ack_settles_once`: each has one end, and the end is true: acknowledged only if it arrived (or has no other proof than to be written),
 ///   "never written" only if it never was, and `arrivals` not less than what arrived;
 /// - `tries_bounded`: none is written more often than its class allows;
 /// - `cut_at_loss`: none is in flight on a socket that is gone;
@@ -33,18 +33,17 @@ pub struct Accounts {
 #[derive(Clone, Debug)]
 struct Record {
     wire: Option<String>,
-    tries: u32,
+    class: Class,
     written: u32,
     arrived: u32,
 }
 
 impl Accounts {
-    /// The session has accepted a message that may be written so often.
-    pub fn accept(&mut self, number: u64, id: MessageId, tries: u8) {
+    /// The session has accepted a message of this class.
+    pub fn accept(&mut self, number: u64, id: MessageId, class: Class) {
         self.accepted += 1;
         self.numbers.insert(id, number);
-        let tries = u32::from(tries);
-        self.open.insert(number, Record { wire: None, tries, written: 0, arrived: 0 });
+        self.open.insert(number, Record { wire: None, class, written: 0, arrived: 0 });
     }
 
     /// A message leaves the session.
@@ -70,7 +69,7 @@ impl Accounts {
             Some(_) => self.resent += 1,
         }
         record.written += 1;
-        if record.written > record.tries {
+        if record.written > u32::from(record.class.tries) {
             return Err(Breach::new("tries_bounded", "a message is written too often"));
         }
         if record.written > 1 {
@@ -102,7 +101,8 @@ impl Accounts {
         };
         self.ended += 1;
         let (place, is_true) = match settled.fate {
-            Fate::Acked => (0, record.arrived > 0),
+            // Where nothing proves it, it counts as arrived once it is handed to the socket.
+            Fate::Acked => (0, record.arrived > 0 || record.class.proof == Proof::Written),
             Fate::Rejected(_) => (1, record.written > 0),
             Fate::Expired => (2, record.written == 0),
             Fate::NotSent => (3, record.written == 0),

@@ -149,10 +149,10 @@ impl<V: Vendor> Life<'_, V> {
     fn send(&mut self) -> Result<(), Breach> {
         let number = self.sent + 1;
         let Some(message) = self.vendor.outgoing(&number.to_string()) else { return Ok(()) };
-        let tries = self.session.adapter().class(&message).tries;
+        let class = self.session.adapter().class(&message);
         if let Ok(id) = self.session.send(self.cx(), message) {
             self.sent = number;
-            self.lived.accounts.accept(number, id, tries);
+            self.lived.accounts.accept(number, id, class);
         }
         self.boundary()?;
         self.pump()

@@ -1,6 +1,6 @@
 //! The onlooker's account of messages finds each lie.
 
-use redial_core::{Fate, Load, MessageId, Path, Settled, Status};
+use redial_core::{Class, Cut, Fate, Load, MessageId, Path, Proof, Settled, Span, Status};
 use redial_testkit::peer::Carried;
 use redial_testkit::{Accounts, Breach};
 
@@ -25,7 +25,7 @@ fn a_message_that_is_lost_breaks_the_account() {
 #[test]
 fn a_message_that_overtakes_breaks_the_order() {
     let mut accounts = sent(&[1, 3]);
-    accounts.accept(2, MessageId::new(2), 9);
+    accounts.accept(2, MessageId::new(2), CLASS);
     breaks(accounts.write(&on_wire(2, "b")), "order_kept");
     assert_eq!(accounts.write(&on_wire(1, "1")), Ok(()), "a resend overtakes nobody");
 }
@@ -43,6 +43,13 @@ fn an_end_that_is_not_true_is_found() {
 }
 
 #[test]
+fn what_nothing_proves_counts_as_arrived_when_it_is_handed_over() {
+    let mut accounts = Accounts::default();
+    accounts.accept(1, MessageId::new(1), Class { proof: Proof::Written, ..CLASS });
+    assert_eq!(accounts.settle(&end(1, Fate::Acked, 1)), Ok(()));
+}
+
+#[test]
 fn a_second_end_is_found() {
     let mut accounts = sent(&[1]);
     assert_eq!(accounts.settle(&end(1, Fate::Unknown, 1)), Ok(()));
@@ -54,7 +61,7 @@ fn a_second_end_is_found() {
 fn another_id_on_the_wire_is_found() {
     let mut accounts = sent(&[1, 2]);
     breaks(accounts.write(&on_wire(1, "another")), "ids_kept");
-    accounts.accept(3, MessageId::new(3), 9);
+    accounts.accept(3, MessageId::new(3), CLASS);
     breaks(accounts.write(&on_wire(3, "2")), "ids_kept");
 }
 
@@ -79,7 +86,7 @@ fn a_message_on_a_socket_that_is_gone_is_found() {
 fn sent(numbers: &[u64]) -> Accounts {
     let mut accounts = Accounts::default();
     for number in numbers {
-        accounts.accept(*number, MessageId::new(*number), 2);
+        accounts.accept(*number, MessageId::new(*number), CLASS);
         assert_eq!(accounts.write(&on_wire(*number, &number.to_string())), Ok(()));
     }
     accounts
@@ -96,3 +103,12 @@ fn end(number: u64, fate: Fate, arrivals: u8) -> Settled {
 fn breaks(outcome: Result<(), Breach>, law: &str) {
     assert_eq!(outcome.expect_err("a breach").invariant, law);
 }
+
+const CLASS: Class = Class {
+    proof: Proof::Answer,
+    cut: Cut::Resend,
+    portable: true,
+    within: Span::from_secs(1),
+    ttl: Span::from_secs(9),
+    tries: 2,
+};

@@ -6,6 +6,7 @@ use redial_evolution::codechat::{Credentials, Message, Payload};
 use redial_evolution::v2::{self, ApiKey, KeyPlace, Scope};
 use redial_evolution::{CodeChat, EvolutionApi};
 use redial_testkit::conformance::{self, Sent, Vendor};
+use redial_testkit::crash;
 use serde_json::{Value, json};
 
 use crate::support::{OPEN, URL};
@@ -34,6 +35,19 @@ fn the_namespaces_conform_with_each_key() {
     ] {
         conform(&Api { key: key.clone(), place, scope: Scope::Instance("inst1".into()) });
         conform(&Api { key, place, scope: Scope::Global });
+    }
+}
+
+#[test]
+fn a_process_may_die_at_every_boundary() {
+    let chat = Chat { credentials: Credentials::Token(CANARY.into()) };
+    let (key, scope) = (ApiKey::Key(CANARY.into()), Scope::Instance("inst1".into()));
+    let api = Api { key, place: KeyPlace::Header, scope };
+    // The namespaces are read only.
+    for (proof, messages) in [(crash::check(&chat, 0..3), 1_000), (crash::check(&api, 0..3), 0)] {
+        let proof = proof.unwrap_or_else(|failure| panic!("{failure}"));
+        println!("{proof}");
+        assert!(proof.deaths > 100 && proof.messages >= messages, "{proof}");
     }
 }
 

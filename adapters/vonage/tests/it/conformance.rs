@@ -3,6 +3,7 @@
 use redial_core::http::{HttpRequest, HttpResult};
 use redial_core::{Cause, Delay, Frame, Handshake, Intent, Recovery, Secret, Verdict};
 use redial_testkit::conformance::{self, Sent, Vendor};
+use redial_testkit::crash;
 use redial_vonage::{Generation, LONG_PAUSE, Message, Outgoing, Refusal, Vonage};
 use serde_json::{Value, json};
 
@@ -16,6 +17,16 @@ fn the_older_generation_conforms() {
 #[test]
 fn the_newer_generation_conforms() {
     conform(V2);
+}
+
+#[test]
+fn a_process_may_die_at_every_boundary() {
+    for generation in [V1, V2] {
+        let proof = crash::check(&Described(generation), 0..3);
+        let proof = proof.unwrap_or_else(|failure| panic!("{failure}"));
+        println!("{proof}");
+        assert!(proof.deaths > 300 && proof.messages > 1_000 && proof.fates[0] > 300, "{proof}");
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the proof is worth reading with --nocapture")]

@@ -218,10 +218,10 @@ impl<P: Peer, S: Subject> Host<P, S> {
         let next = net.about(self.send_every);
         net.after(next, self.number, What::Send);
         let message = self.server.peer.message(self.sent + 1);
-        let tries = self.session.adapter().class(&message).tries;
+        let class = self.session.adapter().class(&message);
         if let Ok(id) = self.session.send(self.cx(net), message) {
             self.sent += 1;
-            self.accounts.accept(self.sent, id, tries);
+            self.accounts.accept(self.sent, id, class);
         }
         self.pump(net)
     }
