@@ -158,7 +158,8 @@ impl Machine {
             }
             // What ends a session that has no connection does not end one that has.
             Verdict::Suspend | Verdict::Stop => {
-                (true, turn.policy.spec().backoff.wait(u16::MAX, turn.entropy, Span::ZERO))
+                let spec = turn.policy.spec();
+                (true, spec.backoff.wait(u16::MAX, turn.entropy, spec.floor))
             }
         };
         match kind {

@@ -160,6 +160,26 @@ fn a_renewal_that_times_out_within_the_floor_waits_for_the_floor() {
     assert_eq!(rig.tick(305_000), [regenerate(3, Reason::Rejected)]);
 }
 
+/// Found by a random history: the wait that chance makes may be nothing at all.
+#[test]
+fn a_renewal_that_would_end_another_session_waits_for_the_floor() {
+    let policy = liveperson_with(|spec| {
+        spec.keepalive = redial_core::Keepalive::Off;
+        spec.token.renew = Renew::Never;
+        spec.timeouts.token = Some(secs(20));
+        spec.floor = secs(5);
+        spec.backoff.jitter = redial_core::Jitter::Full;
+        spec.rules = redial_core::Rules::new(&[]);
+        spec.otherwise = redial_core::Verdict::Suspend;
+    });
+    let mut rig = Rig::online(&policy);
+    let rejected = Event::TokenRejected { token: token(1) };
+    assert_eq!(rig.event(100_000, rejected), [regenerate(2, Reason::Rejected)]);
+    let cause = Cause::Timeout(redial_core::Wait::Token);
+    assert_eq!(rig.tick(120_000), [Action::Notify(Notice::TokenFailed { token: token(2), cause })]);
+    assert_eq!(rig.timeout(), Some(125_000));
+}
+
 #[test]
 fn a_connection_lost_during_a_regeneration_does_not_go_on_with_the_dead_token() {
     let mut rig = Rig::online(&LIVEPERSON);

@@ -284,7 +284,7 @@ impl Model {
             }
             Verdict::Suspend | Verdict::Stop => {
                 let last = u64::from(u16::MAX);
-                (true, wait(&spec.backoff, last, rules.entropy, Span::ZERO))
+                (true, wait(&spec.backoff, last, rules.entropy, spec.floor))
             }
         };
         let Some(work) = self.renewal else { return };
