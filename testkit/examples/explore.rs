@@ -53,6 +53,10 @@ fn main() -> ExitCode {
     }
     let took = begun.elapsed();
     println!("all: {states} states, {transitions} transitions, {took:?}, sound: {sound}");
+    // A name that no policy has is wrong usage and no proof.
+    if states == 0 {
+        return ExitCode::from(2);
+    }
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
