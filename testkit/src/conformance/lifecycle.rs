@@ -5,8 +5,9 @@ use redial_core::{
     Adapter, Cause, Frame, Keepalive, Phase, Policy, Span, TokenUse, Verdict, Wait, When,
 };
 
+use super::act::{Act, Link};
 use super::report::Broken;
-use super::rig::{Act, Link, Rig};
+use super::rig::Rig;
 use super::vendor::Vendor;
 
 /// Each cause has a name and a verdict, and the adapter lives up to the verdict: after a retry it

@@ -21,6 +21,7 @@
 //! A [`Failure`] says what was broken, with which bytes, and after which inputs. Samples and
 //! secrets are made up by the caller, so nothing in it is confidential.
 
+mod act;
 mod lifecycle;
 mod mutate;
 mod report;

@@ -6,7 +6,8 @@ use core::fmt;
 use bytes::Bytes;
 use redial_core::Cx;
 
-use super::rig::{Act, START};
+use super::act::Act;
+use super::rig::START;
 
 /// What the suite has shown of an adapter.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bytes::Bytes;
-use redial_core::http::{HttpRequest, HttpResult};
+use redial_core::http::HttpRequest;
 use redial_core::{
-    Cause, ConnId, Continuity, Cx, Effect, Fate, Frame, Handshake, HttpId, Input, Item, MessageId,
-    Notice, Secret, Session, Span, Timestamp, TokenUse, Transmit,
+    Cause, ConnId, Continuity, Cx, Effect, Fate, Frame, Handshake, HttpId, Item, MessageId, Notice,
+    Session, Span, Timestamp, Transmit,
 };
 
+use super::act::{Act, Link, Prints, Seen};
 use super::report::{Broken, panic_text};
 use super::vendor::Vendor;
 
@@ -43,54 +43,6 @@ pub(super) struct Rig<'a, V: Vendor> {
     pub(super) accepted: Vec<MessageId>,
     pub(super) continuity: Option<Continuity>,
     pub(super) prints: Option<Prints>,
-}
-
-/// What the socket does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Link {
-    /// It carries everything both ways.
-    Healthy,
-    /// It swallows what is written, and nothing comes.
-    Silent,
-    /// It takes nothing more.
-    Stuck,
-}
-
-/// Something that is done to a session.
-#[derive(Clone, Debug)]
-pub(super) enum Act {
-    Connect,
-    Recover,
-    NetworkChanged,
-    Reconnect(TokenUse),
-    Shutdown,
-    Tick,
-    Token(Option<Secret>),
-    Dialing(ConnId),
-    Opened(ConnId),
-    Frame(ConnId, Frame),
-    Closed(ConnId, Cause, Option<Span>),
-    Http(HttpId, HttpResult),
-    Send(String),
-}
-
-/// Something that a session did.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Seen {
-    Dial(Handshake),
-    Drop(Option<u16>),
-    Http(HttpRequest),
-    Abort,
-    Frame(Frame),
-    Close(u16),
-    Item(String),
-}
-
-/// What was printed, and what went over the wire while it was.
-#[derive(Default)]
-pub(super) struct Prints {
-    pub(super) shown: String,
-    pub(super) wire: Vec<u8>,
 }
 
 impl<'a, V: Vendor> Rig<'a, V> {
@@ -166,34 +118,17 @@ impl<'a, V: Vendor> Rig<'a, V> {
     }
 
     fn input(&mut self, cx: Cx, act: Act) {
-        let input = match act {
-            Act::Connect => Input::Connect,
-            Act::Recover => Input::Recover,
-            Act::NetworkChanged => Input::NetworkChanged,
-            Act::Reconnect(token) => Input::Reconnect { token },
-            Act::Shutdown => Input::Shutdown,
-            Act::Tick => Input::Tick,
-            Act::Token(Some(token)) => Input::OfferToken(token),
-            Act::Token(None) => {
-                Input::TokenUnavailable { cause: Cause::Network, retry_after: None }
-            }
-            Act::Dialing(conn) => Input::Dialing { conn },
-            Act::Opened(conn) => Input::Opened { conn },
-            Act::Frame(conn, frame) => Input::Frame { conn, frame },
-            Act::Closed(conn, cause, retry_after) => Input::Closed { conn, cause, retry_after },
-            Act::Http(id, answer) => Input::Http { id, answer },
-            Act::Send(text) => {
-                if let Some(message) = self.vendor.outgoing(&text) {
-                    self.print(|shown| *shown += &format!("{message:?}{message:#?}"));
-                    match self.session.send(cx, message) {
-                        Ok(id) => self.accepted.push(id),
-                        Err(refused) => self.print(|shown| *shown += &format!("{refused:?}")),
-                    }
-                }
-                return;
-            }
+        let text = match act.input() {
+            Ok(input) => return self.session.handle(cx, input),
+            Err(text) => text,
         };
-        self.session.handle(cx, input);
+        if let Some(message) = self.vendor.outgoing(&text) {
+            self.print(|shown| *shown += &format!("{message:?}{message:#?}"));
+            match self.session.send(cx, message) {
+                Ok(id) => self.accepted.push(id),
+                Err(refused) => self.print(|shown| *shown += &format!("{refused:?}")),
+            }
+        }
     }
 
     /// Takes what the session does until it waits for something.
@@ -429,34 +364,6 @@ impl<'a, V: Vendor> Rig<'a, V> {
         if let Some(prints) = &mut self.prints {
             prints.wire.extend_from_slice(bytes);
             prints.wire.push(b'\n');
-        }
-    }
-}
-
-impl Act {
-    /// Returns the bytes that came with it.
-    pub(super) fn bytes(&self) -> Option<Bytes> {
-        match self {
-            Self::Frame(_, frame) => match frame {
-                Frame::Text(bytes)
-                | Frame::Binary(bytes)
-                | Frame::Ping(bytes)
-                | Frame::Pong(bytes) => Some(bytes.clone()),
-            },
-            Self::Http(_, Ok(answer)) => Some(answer.body.clone()),
-            Self::Send(text) => Some(Bytes::copy_from_slice(text.as_bytes())),
-            Self::Token(Some(token)) => Some(Bytes::copy_from_slice(token.expose().as_bytes())),
-            Self::Connect
-            | Self::Recover
-            | Self::NetworkChanged
-            | Self::Reconnect(_)
-            | Self::Shutdown
-            | Self::Tick
-            | Self::Token(None)
-            | Self::Dialing(_)
-            | Self::Opened(_)
-            | Self::Closed(..)
-            | Self::Http(_, Err(_)) => None,
         }
     }
 }

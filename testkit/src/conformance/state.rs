@@ -2,8 +2,9 @@
 
 use redial_core::{Cause, MessageId, Phase, Session, Snapshot, Span, TokenUse};
 
+use super::act::{Act, Link, Seen};
 use super::report::Broken;
-use super::rig::{Act, Link, NONCE, Rig, Seen};
+use super::rig::{NONCE, Rig};
 use super::vendor::Vendor;
 use crate::chance::Chance;
 

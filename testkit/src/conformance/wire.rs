@@ -3,9 +3,10 @@
 use redial_core::http::HttpResponse;
 use redial_core::{Adapter, Frame, Secret};
 
+use super::act::{Act, Link, Prints, Seen};
 use super::mutate;
 use super::report::Broken;
-use super::rig::{Act, Link, Prints, Rig, Seen};
+use super::rig::Rig;
 use super::vendor::{Sent, Vendor};
 use crate::chance::Chance;
 
