@@ -1,6 +1,7 @@
 //! Integration tests.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+mod conformance;
 mod defects;
 mod explored;
 mod laws;
