@@ -29,3 +29,5 @@ mod stdin;
 mod storm;
 mod support;
 mod tour;
+mod vonage;
+mod vonage_tokens;

@@ -19,7 +19,7 @@ pub(crate) use evolution::{EvolutionArgs, EvolutionProfile, KeyPlace, ServeEvolu
 pub(crate) use faults::{ProxyArgs, ReplayArgs, StormArgs};
 pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch};
 pub(crate) use ringcentral::{ServeRingCentralArgs, TokenReuse};
-pub(crate) use vonage::{ServeVonageArgs, VonageGeneration};
+pub(crate) use vonage::{ServeVonageArgs, VonageArgs, VonageBackoff, VonageGeneration};
 
 /// Keeps a vendor's WebSocket session alive, and shows it.
 #[derive(Parser)]
@@ -104,6 +104,8 @@ pub(crate) enum ConnectVendor {
     Genesys(Box<GenesysArgs>),
     /// Evolution's events: one socket each, or Socket.IO namespaces.
     Evolution(Box<EvolutionArgs>),
+    /// Vonage's client sessions over Socket.IO.
+    Vonage(Box<VonageArgs>),
 }
 
 /// What every vendor has.

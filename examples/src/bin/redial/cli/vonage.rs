@@ -2,7 +2,47 @@
 
 use clap::Args;
 
-use super::ServeCommonArgs;
+use super::{CommonArgs, ServeCommonArgs};
+
+#[derive(Args)]
+pub(crate) struct VonageArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// The platform, such as https://ws-eu.vonage.com; the vendor's own in the USA by default.
+    #[arg(long, value_name = "BASE")]
+    pub(crate) url: Option<String>,
+    /// The REST API, where it is not at the same address.
+    #[arg(long, value_name = "BASE")]
+    pub(crate) api_url: Option<String>,
+    /// Which generation of the platform.
+    #[arg(long = "gen", value_enum, default_value = "v2")]
+    pub(crate) generation: VonageGeneration,
+    /// The user's token.
+    #[arg(long, value_name = "JWT", env = "REDIAL_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// A command that prints a fresh token when one is needed; without --token it gives the first
+    /// one, too.
+    #[arg(long, value_name = "CMD", env = "REDIAL_TOKEN_COMMAND", hide_env_values = true)]
+    pub(crate) token_command: Option<String>,
+    /// Which waits stand between attempts.
+    #[arg(long, value_enum, default_value = "seed", conflicts_with = "policy")]
+    pub(crate) backoff: VonageBackoff,
+    /// Attempts after a loss, before it waits for connect; 0 makes none. 5 by default.
+    #[arg(long, value_name = "N")]
+    pub(crate) attempts: Option<u16>,
+    /// Do not renew a token before it expires; the token command is asked when it has.
+    #[arg(long)]
+    pub(crate) no_proactive_refresh: bool,
+}
+
+/// Which waits stand between attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum VonageBackoff {
+    /// 1, 2, 4, 8 and 16 s.
+    Seed,
+    /// From 2 s, doubled, 15 s at most, a random part of 75 per cent: as today's SDK.
+    Sdk,
+}
 
 #[derive(Args)]
 pub(crate) struct ServeVonageArgs {

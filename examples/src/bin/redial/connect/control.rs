@@ -8,12 +8,13 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::store::Store;
-use super::{Answer, Kinds, Vendor};
+use super::{Answer, Kinds, Vendor, Words};
 use crate::output::Failure;
 
 /// A session's console.
-pub(crate) struct Console {
+pub(crate) struct Console<A: Vendor> {
     kinds: Kinds,
+    words: Words<A>,
     store: Store,
     /// What was printed last.
     load: Load,
@@ -22,28 +23,43 @@ pub(crate) struct Console {
     look_at: Option<Instant>,
 }
 
-impl Console {
+impl<A: Vendor> Console<A> {
     /// Makes a console that knows the names of messages of an earlier process.
     pub(crate) fn new(kinds: Kinds, store: Store) -> Self {
-        Self { kinds, store, load: Load::default(), printed: None, look_at: None }
+        Self {
+            kinds,
+            words: A::words(),
+            store,
+            load: Load::default(),
+            printed: None,
+            look_at: None,
+        }
     }
 
     /// Prints an item.
-    pub(crate) fn item<A: Vendor>(&mut self, item: Item<A>) {
+    pub(crate) fn item(&mut self, item: Item<A>) {
+        let words = (self.words)(&item);
+        self.say(item);
+        for fields in words {
+            self.kinds.lines.line("vendor", fields);
+        }
+    }
+
+    fn say(&mut self, item: Item<A>) {
         match item {
-            Item::Notice(notice) => {
-                self.kinds.notice::<A>(&notice);
-                for fields in A::vendor_lines(&notice) {
-                    self.kinds.lines.line("vendor", fields);
-                }
-            }
-            Item::Message(message) => self.kinds.lines.line("message", A::message(&message)),
-            Item::Reply { id, reply } => self.reply::<A>(id, &reply),
+            Item::Notice(notice) => self.kinds.notice::<A>(&notice),
+            Item::Message(message) => match A::missing(&message) {
+                Some(fields) => self.kinds.missing::<A>(&fields),
+                None => self.kinds.lines.line("message", A::message(&message)),
+            },
+            Item::Reply { id, reply } => self.reply(id, &reply),
             Item::Fate(settled) => self.fate(settled),
             Item::TokenNeeded { .. } => {
                 let text = "a token is needed: give one with update_token";
                 self.error("caller", text);
             }
+            // The message after it says more.
+            Item::Gap { closed: false } if A::NAMES_GAPS => {}
             Item::Gap { closed } => self.kinds.gap::<A>(closed),
             Item::Problem(problem) => self.error(problem.fault.as_str(), problem.text),
             Item::PeerReason { conn, text } => self.kinds.peer_reason(conn, text),
@@ -51,11 +67,7 @@ impl Console {
     }
 
     /// Obeys a line of stdin. One that is not understood gives an `error` and nothing else.
-    pub(crate) fn line<A: Vendor>(
-        &mut self,
-        client: &mut Client<A>,
-        line: &str,
-    ) -> Result<(), Failure> {
+    pub(crate) fn line(&mut self, client: &mut Client<A>, line: &str) -> Result<(), Failure> {
         if line.trim().is_empty() {
             return Ok(());
         }
@@ -69,7 +81,7 @@ impl Console {
     }
 
     /// Obeys what a line of stdin says.
-    pub(crate) fn order<A: Vendor>(
+    pub(crate) fn order(
         &mut self,
         client: &mut Client<A>,
         order: Map<String, Value>,
@@ -113,7 +125,7 @@ impl Console {
         }
     }
 
-    fn obey<A: Vendor>(
+    fn obey(
         &mut self,
         client: &mut Client<A>,
         mut order: Map<String, Value>,
@@ -147,7 +159,7 @@ impl Console {
         Ok(Ok(()))
     }
 
-    fn snapshot<A: Vendor>(&mut self, client: &Client<A>) -> Result<(), String> {
+    fn snapshot(&mut self, client: &Client<A>) -> Result<(), String> {
         match self.store.save(&client.snapshot()) {
             Ok(true) => {
                 self.kinds.lines.line("snapshot", json!({ "saved": true }));
@@ -158,14 +170,14 @@ impl Console {
         }
     }
 
-    fn send<A: Vendor>(
+    fn send(
         &mut self,
         client: &mut Client<A>,
         payload: Value,
         name: Option<Value>,
         wants_answer: bool,
     ) -> Result<(), String> {
-        let message = A::payload(payload)?;
+        let message = if wants_answer { A::request(payload)? } else { A::payload(payload)? };
         match client.send(message) {
             Ok(id) => {
                 let name = name.unwrap_or_else(|| id.get().to_string().into());
@@ -179,10 +191,13 @@ impl Console {
         }
     }
 
-    fn reply<A: Vendor>(&mut self, id: MessageId, reply: &A::Reply) {
+    fn reply(&mut self, id: MessageId, reply: &A::Reply) {
         if let Some((name, true)) = self.store.names().get(&id) {
             let Answer { status, body, via } = A::reply(reply);
-            let fields = json!({ "id": name, "status": status, "body": body, "via": via });
+            let mut fields = json!({ "id": name, "status": status, "body": body, "via": via });
+            if let Some(event) = A::reply_event(reply) {
+                fields["event"] = event.into();
+            }
             self.kinds.lines.line("response", fields);
         }
     }

@@ -89,7 +89,7 @@ struct Session<A: Vendor> {
     client: Client<A>,
     store: Store,
     files: Files,
-    console: Console,
+    console: Console<A>,
     ended: bool,
     /// How it ended, and what the vendor's documents say about that.
     stopped: Option<(StopReason, Option<Cow<'static, str>>)>,
@@ -143,7 +143,7 @@ impl<A: Vendor> Sessions<A> {
         if let Item::Notice(notice @ Notice::Stopped { reason }) = &item {
             session.stopped = Some((*reason, A::explain(notice)));
         }
-        session.console.item::<A>(item);
+        session.console.item(item);
         Ok(true)
     }
 

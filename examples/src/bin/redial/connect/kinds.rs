@@ -103,20 +103,35 @@ impl Kinds {
 
     /// Prints that messages may be missing, or no longer are.
     pub(crate) fn gap<A: Vendor>(&mut self, closed: bool) {
-        let certainty = if closed { "none" } else { "possible" };
-        let mut fields = match self.gap {
-            Some((from, to, cause)) => {
-                json!({ "from_ms": from, "to_ms": to, "cause": cause_json::<A>(cause) })
-            }
-            // An earlier process was there when it began.
-            None => json!({ "from_ms": 0, "to_ms": self.lines.t_ms(), "cause": null }),
-        };
-        fields["certainty"] = certainty.into();
+        let mut fields = self.when::<A>();
+        fields["certainty"] = if closed { "none" } else { "possible" }.into();
         fields["filled"] = closed.into();
         if closed {
             self.gap = None;
         }
         self.lines.line("gap", fields);
+    }
+
+    /// Prints that messages are missing, and which.
+    pub(crate) fn missing<A: Vendor>(&self, which: &Value) {
+        let mut fields = self.when::<A>();
+        fields["certainty"] = "certain".into();
+        fields["filled"] = false.into();
+        for (key, value) in which.as_object().into_iter().flatten() {
+            fields[key] = value.clone();
+        }
+        self.lines.line("gap", fields);
+    }
+
+    /// Returns from when to when messages may be missing, and why.
+    fn when<A: Vendor>(&self) -> Value {
+        match self.gap {
+            Some((from, to, cause)) => {
+                json!({ "from_ms": from, "to_ms": to, "cause": cause_json::<A>(cause) })
+            }
+            // An earlier process was there when it began.
+            None => json!({ "from_ms": 0, "to_ms": self.lines.t_ms(), "cause": null }),
+        }
     }
 
     /// Prints a line, with what the vendor's documents say about it.
@@ -138,8 +153,9 @@ impl Kinds {
         let fields = json!({ "conn": conn.get(), "continuity": name, "after_ms": after });
         self.lines.line_at(now, "online", fields);
         if let Some((at, cause)) = lost {
-            // What an earlier loss left open is open still.
-            let from = self.gap.map_or(at, |(from, ..)| from);
+            // What an earlier loss left open is open still, where the adapter does not know better.
+            let open = self.gap.filter(|_| !A::NAMES_GAPS);
+            let from = open.map_or(at, |(from, ..)| from);
             self.gap = Some((from, now, cause));
             if A::means_gap(continuity) {
                 self.gap::<A>(false);

@@ -12,11 +12,12 @@ mod liveperson;
 pub(crate) mod setup;
 pub(crate) mod signals;
 mod store;
+mod vonage;
 
 use std::borrow::Cow;
 use std::process::ExitCode;
 
-use redial_core::{Continuity, Notice};
+use redial_core::{Continuity, Item, Notice};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,6 +33,7 @@ pub(crate) async fn run(args: ConnectArgs, typed: Typed) -> Result<ExitCode, Fai
         ConnectVendor::Liveperson(args) => liveperson::run(*args, &typed).await,
         ConnectVendor::Genesys(args) => genesys::run(*args, &typed).await,
         ConnectVendor::Evolution(args) => evolution::run(*args, &typed).await,
+        ConnectVendor::Vonage(args) => vonage::run(*args, &typed).await,
     }
 }
 
@@ -47,6 +49,10 @@ pub(crate) trait Vendor:
     fn means_gap(continuity: Continuity) -> bool;
     /// Reads what `send` and `request` carry.
     fn payload(value: serde_json::Value) -> Result<Self::Outgoing, String>;
+    /// Reads what `request` carries, where that differs from what `send` does.
+    fn request(value: serde_json::Value) -> Result<Self::Outgoing, String> {
+        Self::payload(value)
+    }
     /// Reads one of the filters that `subscribe` carries.
     fn filter(value: serde_json::Value) -> Result<Self::Command, String>;
     /// Reads a command that only this vendor has; nothing where it has none of this name.
@@ -59,16 +65,43 @@ pub(crate) trait Vendor:
     }
     /// Returns the fields of a `message` line.
     fn message(message: &Self::Message) -> serde_json::Value;
+    /// Returns the fields of the `gap` line that stands for a message, where it says that others
+    /// are missing. Where one vendor's messages do, it has [`Vendor::NAMES_GAPS`].
+    fn missing(message: &Self::Message) -> Option<serde_json::Value> {
+        let _ = message;
+        None
+    }
+    /// Whether every gap that the adapter finds is told by a message, too.
+    const NAMES_GAPS: bool = false;
     /// Returns what a `response` line says.
     fn reply(reply: &Self::Reply) -> Answer;
+    /// Returns the name of the event that was the answer, where answers have names.
+    fn reply_event(reply: &Self::Reply) -> Option<&str> {
+        let _ = reply;
+        None
+    }
     /// Returns what the vendor itself would call this.
-    fn vendor_lines(notice: &Notice) -> Vec<serde_json::Value>;
+    fn vendor_lines(notice: &Notice) -> Vec<serde_json::Value> {
+        let _ = notice;
+        Vec::new()
+    }
+    /// Returns what sees every item of a session, in its order, and says what the vendor itself
+    /// would call it: [`Vendor::vendor_lines`], where the notices alone tell.
+    fn words() -> Words<Self> {
+        Box::new(|item| match item {
+            Item::Notice(notice) => Self::vendor_lines(notice),
+            _ => Vec::new(),
+        })
+    }
     /// Returns what the vendor's documents say about this.
     fn explain(notice: &Notice) -> Option<Cow<'static, str>> {
         let _ = notice;
         None
     }
 }
+
+/// Sees every item of one session, and says what the vendor itself would call it.
+pub(crate) type Words<A> = Box<dyn FnMut(&Item<A>) -> Vec<serde_json::Value> + Send>;
 
 /// What a `response` line says.
 pub(crate) struct Answer {
