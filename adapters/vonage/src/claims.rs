@@ -26,6 +26,11 @@ impl Claims {
         self.expires_at.filter(|at| *at > now).map(|at| at.since(now))
     }
 
+    /// Returns whether the token has expired by our clock.
+    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
     /// Returns when four fifths of the token's life are over. One that does not say when it was
     /// made lives from when it was first seen.
     pub(crate) fn renew_at(&self, seen_at: Timestamp) -> Option<Timestamp> {

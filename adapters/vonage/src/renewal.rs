@@ -84,7 +84,14 @@ impl Vonage {
             Authorize::Renew => Reason::Expiring,
         };
         self.renewal.ask_at = None;
-        if self.tokens.usable(reason == Reason::Start, now).is_some() {
+        let as_it_is = match reason {
+            Reason::Start => true,
+            // The session counts by the token that it was told of last; another one may have
+            // taken its place without a word.
+            Reason::Expiring => !self.tokens.claims().has_expired(now),
+            Reason::Rejected | Reason::Policy => false,
+        };
+        if self.tokens.usable(as_it_is, now).is_some() {
             return io.token_ready(self.tokens.claims().life(now), true);
         }
         let next = self.renewal.asked_at.map(|at| at + self.config.asking_pace());

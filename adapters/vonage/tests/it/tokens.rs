@@ -411,3 +411,31 @@ fn without_a_token_the_application_is_asked_for_the_first_one() {
         assert_eq!(world.take_callbacks(), [(0, Callback::Ready)]);
     }
 }
+
+#[test]
+fn a_token_that_was_swapped_in_locally_is_judged_by_its_own_life() {
+    for generation in BOTH {
+        let first = jwt("T1", 0, 60);
+        let mut world =
+            World::online_with(generation, builder(generation).token(first.as_str().into()));
+        let second = jwt("T2", 0, 100_000);
+        world.stay(50_000);
+        world.lose(Cause::Network);
+        world.offer(&second);
+        // The first token expires between the attempts, and nobody needs another.
+        for at in [51_000, 53_000, 57_000] {
+            world.run_until(at);
+            world.fail_dial();
+        }
+        world.take_dials();
+        world.run_until(65_000);
+        let url = world.dialled().expect("a dial");
+        assert!(url.contains(&format!("session_id=S1&token={second}")), "{url}");
+        world.log_in("S1");
+        world.stay(1_000_000);
+        world.lose(Cause::Network);
+        world.run(1_000);
+        assert_eq!(world.take_dials().len(), 1);
+        assert_eq!(world.asked(), []);
+    }
+}
