@@ -73,7 +73,7 @@ impl Vonage {
             Some(kind @ (Refusal::Terminated | Refusal::LoggedOut)) => {
                 return self.refuse(kind, io);
             }
-            Some(Refusal::ExpiredToken) => self.expect_the_end(io.cx.now),
+            Some(Refusal::ExpiredToken) => self.expect_the_end(io),
             Some(_) | None if name == "system:error:invalid-event" => {
                 io.problem(Fault::Caller, "the server does not know an event that was sent");
             }

@@ -35,7 +35,7 @@ pub(crate) struct Renewal {
     asked_at: Option<Timestamp>,
     /// When somebody is asked again.
     ask_at: Option<Timestamp>,
-    /// When a token that the server called expired is renewed, if the server lets us live so long.
+    /// Before this nobody is asked for another token than the one that the server called expired.
     expired_at: Option<Timestamp>,
 }
 
@@ -128,6 +128,12 @@ impl Vonage {
         let now = io.cx.now;
         self.renewal.wanted = false;
         self.renewal.at = None;
+        if let (None, Some(at)) = (self.tokens.offered(), self.renewal.expired_at)
+            && at > now
+        {
+            self.renewal.resume_at = Some(at);
+            return;
+        }
         self.renewal.expired_at = None;
         let again = match (self.tokens.offered(), &self.renewal.update) {
             (Some(offered), Some(update)) if *offered == update.token => return,
@@ -236,11 +242,14 @@ impl Vonage {
         self.plan_renewal(now);
     }
 
-    /// The server calls the token of a living session expired. Mostly it then ends the connection,
-    /// and the token is renewed for the next one.
-    pub(crate) fn expect_the_end(&mut self, now: Timestamp) {
+    /// The server calls the token of a living session expired: no dial presents it again. Mostly
+    /// it then ends the connection, and the token is renewed for the next one.
+    pub(crate) fn expect_the_end(&mut self, io: &mut Io<'_, Self>) {
         self.tokens.refused();
-        self.renewal.expired_at.get_or_insert(now + self.config.grace());
+        if self.renewal.expired_at.is_none() {
+            self.renewal.expired_at = Some(io.cx.now + self.config.grace());
+            io.token_rejected();
+        }
     }
 
     pub(crate) fn tick_renewal(&mut self, io: &mut Io<'_, Self>) {
@@ -254,8 +263,6 @@ impl Vonage {
         }
         if due(self.renewal.expired_at) {
             self.renewal.expired_at = None;
-            self.renewal.wanted = true;
-            io.token_rejected();
         }
         if due(self.renewal.update.as_ref().and_then(|update| update.deadline)) {
             self.renewal.update = None;

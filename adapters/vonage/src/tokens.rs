@@ -1,5 +1,7 @@
 //! The tokens of a session.
 
+use alloc::vec::Vec;
+
 use redial_core::{Secret, Timestamp};
 
 use crate::claims::Claims;
@@ -20,8 +22,8 @@ pub(crate) struct Tokens {
     offered: Option<Secret>,
     /// Whether the server has been told of it and has not answered.
     told: bool,
-    /// The last token that was refused.
-    dead: Option<Secret>,
+    /// The tokens that were refused since the server last took one, the latest at the end.
+    dead: Vec<Secret>,
     complaint: Option<&'static str>,
 }
 
@@ -34,7 +36,7 @@ impl Tokens {
     pub(crate) fn offer(&mut self, token: Secret) {
         if !net::is_credential(token.expose()) {
             self.complaint = Some("the token that was offered is malformed");
-        } else if self.dead.as_ref() == Some(&token) {
+        } else if self.is_dead(&token) {
             self.complaint = Some("the token that was offered is the one that was refused");
         } else if !self.bound {
             self.hold(token);
@@ -55,8 +57,7 @@ impl Tokens {
             self.hold(token);
         }
         self.seen_at.get_or_insert(now);
-        let dead = self.dead.as_ref();
-        self.held.as_ref().filter(|token| (any || self.fresh) && dead != Some(*token))
+        self.held.as_ref().filter(|token| (any || self.fresh) && !self.is_dead(token))
     }
 
     /// The held token goes into a handshake.
@@ -81,12 +82,14 @@ impl Tokens {
 
     /// The server has accepted the token that was presented.
     pub(crate) fn accepted(&mut self) {
-        self.dead = None;
+        self.dead.clear();
     }
 
     /// The server has refused the token that was presented.
     pub(crate) fn refused(&mut self) {
-        self.dead.clone_from(&self.held);
+        if let Some(token) = self.held.clone() {
+            self.bury(token);
+        }
     }
 
     /// Returns the token that is to be made known to the server.
@@ -108,7 +111,7 @@ impl Tokens {
     pub(crate) fn exchanged(&mut self, token: Secret, now: Timestamp) {
         self.offered.take_if(|offered| *offered == token);
         self.told = false;
-        self.dead = None;
+        self.dead.clear();
         self.held = Some(token);
         self.fresh = false;
         self.seen_at = Some(now);
@@ -119,7 +122,7 @@ impl Tokens {
         if self.offered.take_if(|offered| *offered == token).is_some() {
             self.told = false;
         }
-        self.dead = Some(token);
+        self.bury(token);
     }
 
     /// The server does not know the session for which it was told of `token`.
@@ -142,7 +145,21 @@ impl Tokens {
     /// Returns what a later process begins with: the newest token that is not known to be dead.
     pub(crate) fn saved(&self) -> Option<&Secret> {
         let newest = self.offered.as_ref().or(self.held.as_ref());
-        newest.filter(|token| self.dead.as_ref() != Some(*token))
+        newest.filter(|token| !self.is_dead(token))
+    }
+
+    fn is_dead(&self, token: &Secret) -> bool {
+        self.dead.contains(token)
+    }
+
+    fn bury(&mut self, token: Secret) {
+        if self.is_dead(&token) {
+            return;
+        }
+        if self.dead.len() >= DEAD {
+            self.dead.remove(0);
+        }
+        self.dead.push(token);
     }
 
     fn hold(&mut self, token: Secret) {
@@ -152,3 +169,6 @@ impl Tokens {
         self.held = Some(token);
     }
 }
+
+/// How many refused tokens are remembered: that of the connection, and those that were to follow.
+const DEAD: usize = 4;

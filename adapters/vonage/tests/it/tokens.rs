@@ -439,3 +439,39 @@ fn a_token_that_was_swapped_in_locally_is_judged_by_its_own_life() {
         assert_eq!(world.asked(), []);
     }
 }
+
+#[test]
+fn a_token_that_was_called_expired_is_not_presented_after_a_cut() {
+    for generation in BOTH {
+        for cause in [Cause::Network, Cause::Close(1000)] {
+            let mut world = World::online(generation);
+            world.run(10);
+            world.error("system:error:expired-token");
+            world.run(500);
+            world.lose(cause);
+            world.run(60_000);
+            assert!(world.take_dials().is_empty());
+            assert_eq!(world.asked(), [(1_510, Some("T1".to_owned()))]);
+            world.offer("T2");
+            assert!(world.dialled().expect("a dial").contains("session_id=S1&token=T2"));
+        }
+    }
+}
+
+#[test]
+fn of_two_refused_tokens_neither_is_presented() {
+    let mut world = World::online(V2);
+    world.run(10);
+    world.error("system:error:expired-token");
+    world.offer("T2");
+    world.answer(401, &json!({ "code": "system:error:invalid-token" }));
+    world.lose(Cause::Network);
+    world.run(60_000);
+    assert!(world.take_dials().is_empty());
+    for dead in ["T1", "T2"] {
+        world.offer(dead);
+        assert!(world.dial.is_none(), "{dead}");
+    }
+    world.offer("T3");
+    assert!(world.dialled().expect("a dial").contains("session_id=S1&token=T3"));
+}
