@@ -2,15 +2,17 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use redial_core::{Continuity, Fault, Io, MessageId, Outcome};
 use redial_socketio::{Event as Packet, Json, Text};
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::adapter::{Strikes, Vonage};
 use crate::live::Stage;
-use crate::message::{Event, Fields, Message, Reply, SessionInfo, is_error};
+use crate::message::{Event, Fields, Message, Reply, SessionInfo, is_error, text};
 use crate::policy::Refusal;
 use crate::request::Lane;
 use crate::seen::Place;
@@ -86,27 +88,34 @@ impl Vonage {
     fn succeed(&mut self, body: Option<&Json>, io: &mut Io<'_, Self>) {
         let info = body.and_then(|body| {
             let wire: Success<'_> = serde_json::from_slice(body.as_bytes()).ok()?;
-            (!wire.id.is_empty() && wire.id.len() <= MAX_ID).then_some((body, wire))
+            let id = text::<String>(wire.id)?;
+            (!id.is_empty() && id.len() <= MAX_ID).then_some((body, id, wire))
         });
-        let Some((body, wire)) = info else {
+        let Some((body, id, wire)) = info else {
             io.problem(Fault::Vendor, "a session:success without the session's id");
             return self.refuse(Refusal::Protocol, io);
         };
-        let resumed = self.last.as_ref() == Some(&wire.id);
-        let previous = self.last.replace(wire.id.clone()).filter(|_| !resumed);
-        self.session = Some(wire.id.clone());
+        let resumed = self.last.as_ref() == Some(&id);
+        let previous = self.last.replace(id.clone()).filter(|_| !resumed);
+        self.session = Some(id.clone());
         self.strikes = Strikes::default();
         self.tokens.accepted();
         if let Some(live) = &mut self.live {
             live.stage = Stage::Online;
         }
         io.ready(if resumed { Continuity::Resumed } else { Continuity::Fresh });
-        let Success { id, user_id, name, api_key, pending_events } = wire;
+        let (user_id, name, api_key) = (text(wire.user_id), text(wire.name), text(wire.api_key));
         io.message(Message::Session(SessionInfo { id, previous, user_id, name, api_key }));
-        for raw in pending_events.unwrap_or_default() {
+        let pending = wire.pending_events.map(|raw| serde_json::from_str(raw.get()));
+        let Pending { events, more } = pending.and_then(Result::ok).unwrap_or_default();
+        for raw in events {
             let fields = Fields::read(body.part(raw));
             let name = fields.kind.clone().unwrap_or_default();
             self.deliver(name, fields, true, io);
+        }
+        if more {
+            io.problem(Fault::Vendor, "more pending events than are taken");
+            io.gap(false);
         }
         self.plan_renewal(io.cx.now);
     }
@@ -129,15 +138,60 @@ impl Vonage {
     }
 }
 
+/// Of all this only the id is needed.
 #[derive(Deserialize)]
 struct Success<'a> {
-    id: String,
-    user_id: Option<String>,
-    name: Option<String>,
-    api_key: Option<String>,
     #[serde(borrow)]
-    pending_events: Option<Vec<&'a RawValue>>,
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    api_key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pending_events: Option<&'a RawValue>,
+}
+
+/// The first events of a list: what an event takes in memory is a hundred times what an empty one
+/// takes on the wire.
+#[derive(Default)]
+struct Pending<'a> {
+    events: Vec<&'a RawValue>,
+    /// Whether there are others.
+    more: bool,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pending<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(First)
+    }
+}
+
+struct First;
+
+impl<'de> Visitor<'de> for First {
+    type Value = Pending<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Pending<'de>, A::Error> {
+        let mut pending = Pending::default();
+        while pending.events.len() < PENDING
+            && let Some(event) = seq.next_element()?
+        {
+            pending.events.push(event);
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            pending.more = true;
+        }
+        Ok(pending)
+    }
 }
 
 /// A longer id is none: it goes into every address.
 const MAX_ID: usize = 256;
+/// How many pending events are taken. Chosen.
+const PENDING: usize = 4096;

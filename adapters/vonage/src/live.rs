@@ -21,6 +21,8 @@ use crate::request::Lane;
 pub(crate) struct Live {
     pub(crate) connection: Connection,
     pub(crate) stage: Stage,
+    /// How many bytes have come before the session was confirmed.
+    early: usize,
     /// The events that wait for a Socket.IO acknowledgement.
     acks: BTreeMap<u64, MessageId>,
 }
@@ -43,7 +45,7 @@ impl Live {
         let mut connection = Connection::new(generation.socketio(), Limits::DEFAULT);
         // Nothing was asked for before, so there is room.
         let _ = connection.join(&Namespace::main(), Join::new());
-        Self { connection, stage: Stage::Joining, acks: BTreeMap::new() }
+        Self { connection, stage: Stage::Joining, early: 0, acks: BTreeMap::new() }
     }
 }
 
@@ -61,6 +63,22 @@ impl Vonage {
             io.problem(error.fault(), error.as_str());
             let wrong = matches!(error, Error::WrongGeneration { .. });
             self.refuse(if wrong { Refusal::WrongGeneration } else { Refusal::Protocol }, io);
+        }
+        self.count_early(frame, io);
+    }
+
+    /// What comes before the session is confirmed is kept for later, so it is bounded.
+    fn count_early(&mut self, frame: &Frame, io: &mut Io<'_, Self>) {
+        let (Frame::Text(bytes) | Frame::Binary(bytes) | Frame::Ping(bytes) | Frame::Pong(bytes)) =
+            frame;
+        let Some(live) = &mut self.live else { return };
+        match live.stage {
+            Stage::Joining | Stage::Starting { .. } => live.early += bytes.len(),
+            Stage::Online | Stage::Leaving => return,
+        }
+        if live.early > EARLY {
+            io.problem(Fault::Vendor, "too much before the session was confirmed");
+            self.refuse(Refusal::Protocol, io);
         }
     }
 
@@ -286,3 +304,5 @@ impl Vonage {
 
 /// How many acknowledgements are waited for.
 const ACKS: usize = 512;
+/// How many bytes are taken before the session is confirmed.
+const EARLY: usize = Limits::DEFAULT.early_bytes;

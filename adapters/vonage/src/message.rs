@@ -213,7 +213,7 @@ impl Fields {
 }
 
 /// Reads a string; anything else is none.
-fn text(raw: Option<&RawValue>) -> Option<Text> {
+pub(crate) fn text<T: From<String>>(raw: Option<&RawValue>) -> Option<T> {
     let text: String = serde_json::from_str(raw?.get()).ok()?;
     Some(text.into())
 }

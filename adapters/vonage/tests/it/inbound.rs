@@ -108,6 +108,53 @@ fn duplicates_and_gaps_are_told_for_each_conversation() {
 }
 
 #[test]
+fn what_the_session_does_not_need_may_be_of_any_kind() {
+    for odd in [json!(7), json!({}), json!(null), json!([1])] {
+        let mut world = World::new(V2, builder(V2).token("T1".into()));
+        world.input(Input::Connect);
+        world.join();
+        let pending = if odd.is_array() { json!("x") } else { odd.clone() };
+        world.succeed(&json!({
+            "id": "S1", "user_id": odd, "name": odd, "api_key": odd, "pending_events": pending,
+        }));
+        assert!(world.session.is_online(), "{odd}");
+    }
+}
+
+#[test]
+fn pending_events_without_end_are_bounded_and_the_rest_is_told_missing() {
+    let mut world = World::new(V2, builder(V2).token("T1".into()));
+    world.input(Input::Connect);
+    world.join();
+    let zeros = "0,".repeat(2_000_000);
+    world.text(&format!(
+        r#"42["session:success",{{"body":{{"id":"S1","pending_events":[{zeros}0]}}}}]"#
+    ));
+    assert!(world.session.is_online());
+    assert_eq!(events(&world).len(), 4096);
+    assert_eq!(world.problems(), ["more pending events than are taken"]);
+    assert_eq!(gaps(&world), [false]);
+}
+
+#[test]
+fn a_flood_before_the_session_is_confirmed_is_bounded_in_bytes() {
+    for generation in BOTH {
+        let mut world = World::new(generation, builder(generation).token("T1".into()));
+        world.input(Input::Connect);
+        world.join();
+        let body = "x".repeat(100_000);
+        for round in 0..11 {
+            assert!(world.session.machine().live_conn().is_some(), "{round}");
+            world.event("text", &json!({ "body": body }));
+        }
+        assert!(world.session.machine().live_conn().is_none());
+        assert_eq!(world.problems(), ["too much before the session was confirmed"]);
+        world.run(1_000);
+        assert_eq!(world.take_dials().len(), 2, "it is met like a lost connection");
+    }
+}
+
+#[test]
 fn what_a_peer_makes_us_remember_is_bounded() {
     let mut world = World::online(V2);
     for number in 0..2_000 {
