@@ -1,7 +1,7 @@
 //! Which events of a conversation have come.
 
 use alloc::borrow::ToOwned as _;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,10 @@ pub(crate) struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Conversation {
     highest: u64,
-    missing: BTreeSet<u64>,
+    /// The numbers that have not come, as ranges: the first of each, and its last.
+    missing: BTreeMap<u64, u64>,
+    /// Of the numbers up to this one nobody knows whether they have come.
+    unknown: u64,
     used: u64,
 }
 
@@ -31,12 +34,12 @@ pub(crate) enum Place {
     Duplicate,
     /// Those from `from` to `to`, both included, have not come.
     After { from: u64, to: u64 },
-    /// It was missing; `closed`: nothing is missing any more, in any conversation.
+    /// It was missing, or may have been; `closed`: nothing is missing any more, in any conversation.
     Late { closed: bool },
 }
 
 impl Seen {
-    /// The most conversations, and the most missing events of one.
+    /// The most conversations, and the most ranges of missing events of one.
     const CAPACITY: usize = 256;
     /// A longer name is not remembered: no vendor's is, and memory is bounded.
     const MAX_LEN: usize = 128;
@@ -45,11 +48,11 @@ impl Seen {
         if cid.is_empty() || cid.len() > Self::MAX_LEN {
             return Place::Next;
         }
-        self.clock += 1;
+        self.clock = self.clock.saturating_add(1);
         let used = self.clock;
         let Some(conversation) = self.conversations.get_mut(cid) else {
             self.make_room();
-            let first = Conversation { highest: id, missing: BTreeSet::new(), used };
+            let first = Conversation { highest: id, missing: BTreeMap::new(), unknown: 0, used };
             self.conversations.insert(cid.to_owned(), first);
             return Place::Next;
         };
@@ -60,18 +63,19 @@ impl Seen {
             if id == next {
                 return Place::Next;
             }
-            let room = Self::CAPACITY.saturating_sub(conversation.missing.len());
-            conversation.missing.extend((next..id).rev().take(room));
+            conversation.miss(next, id - 1);
             return Place::After { from: next, to: id - 1 };
         }
-        if conversation.missing.remove(&id) {
+        if conversation.find(id) {
             return Place::Late { closed: !self.is_missing_any() };
         }
         Place::Duplicate
     }
 
     fn is_missing_any(&self) -> bool {
-        self.conversations.values().any(|conversation| !conversation.missing.is_empty())
+        self.conversations
+            .values()
+            .any(|conversation| !conversation.missing.is_empty() || conversation.unknown > 0)
     }
 
     fn make_room(&mut self) {
@@ -82,5 +86,32 @@ impl Seen {
         if let Some(cid) = oldest.map(|(cid, _)| cid.clone()) {
             self.conversations.remove(&cid);
         }
+    }
+}
+
+impl Conversation {
+    fn miss(&mut self, first: u64, last: u64) {
+        self.missing.insert(first, last);
+        if self.missing.len() > Seen::CAPACITY
+            && let Some((_, last)) = self.missing.pop_first()
+        {
+            self.unknown = self.unknown.max(last);
+        }
+    }
+
+    /// A number comes late; returns whether it was missing, or may have been.
+    fn find(&mut self, id: u64) -> bool {
+        let range = self.missing.range(..=id).next_back().map(|(first, last)| (*first, *last));
+        let Some((first, last)) = range.filter(|(_, last)| *last >= id) else {
+            return id <= self.unknown;
+        };
+        self.missing.remove(&first);
+        if first < id {
+            self.miss(first, id - 1);
+        }
+        if id < last {
+            self.miss(id + 1, last);
+        }
+        true
     }
 }

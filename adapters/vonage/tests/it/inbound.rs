@@ -155,6 +155,37 @@ fn a_flood_before_the_session_is_confirmed_is_bounded_in_bytes() {
 }
 
 #[test]
+fn a_gap_is_closed_by_all_of_it_however_wide_it_is() {
+    let mut world = World::online(V2);
+    let event = |id: u64| json!({ "id": id.to_string(), "cid": "A", "body": {} });
+    world.event("text", &event(1));
+    world.event("text", &event(1_000));
+    for id in (3..1_000).rev() {
+        world.event("text", &event(id));
+    }
+    assert_eq!(gaps(&world), [false], "number 2 has not come");
+    assert!(!events(&world).iter().any(Event::is_duplicate));
+    world.event("text", &event(2));
+    assert_eq!(gaps(&world), [false, true]);
+    world.event("text", &event(500));
+    assert!(events(&world).last().expect("an event").is_duplicate());
+}
+
+#[test]
+fn where_too_many_gaps_are_open_nothing_is_called_closed_or_a_duplicate_without_knowing() {
+    let mut world = World::online(V2);
+    let event = |id: u64| json!({ "id": id.to_string(), "cid": "A", "body": {} });
+    for id in (1..2_000).step_by(2) {
+        world.event("text", &event(id));
+    }
+    for id in (2..2_000).step_by(2) {
+        world.event("text", &event(id));
+    }
+    assert!(!gaps(&world).contains(&true));
+    assert!(!events(&world).iter().any(Event::is_duplicate));
+}
+
+#[test]
 fn what_a_peer_makes_us_remember_is_bounded() {
     let mut world = World::online(V2);
     for number in 0..2_000 {

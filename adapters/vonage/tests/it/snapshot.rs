@@ -70,6 +70,25 @@ fn what_waits_is_sent_by_the_later_process_with_the_same_id() {
 }
 
 #[test]
+fn a_stored_count_at_its_end_does_not_panic() {
+    let mut world = World::online(V2);
+    world.event("text", &json!({ "id": "1", "cid": "CON-1" }));
+    let text = serde_json::to_string(&world.session.snapshot()).expect("JSON");
+    assert!(text.contains(r#""clock":1"#), "{text}");
+    let text = text.replace(r#""clock":1"#, r#""clock":18446744073709551615"#);
+    let saved: Snapshot<Vonage> = serde_json::from_str(&text).expect("a snapshot");
+    let adapter = builder(V2).build().expect("a configuration");
+    let session = Session::restore(adapter, Timestamp::from_millis(START + 10), saved);
+    let mut world = World::with(V2, session);
+    world.now = 10;
+    world.input(Input::Connect);
+    world.run(1_000);
+    world.log_in("S1");
+    world.event("text", &json!({ "id": "2", "cid": "CON-1" }));
+    assert!(world.session.is_online());
+}
+
+#[test]
 fn nothing_that_can_be_printed_shows_a_token_a_session_or_a_body() {
     for generation in BOTH {
         let secret = "canary-token";
