@@ -103,11 +103,13 @@ impl DisconnectReason {
         const EXPIRED: u16 = Refusal::TokenExpired as u16;
         match cause {
             Cause::Refused(EXPIRED) => Self::TokenExpired,
-            Cause::Requested => Self::ClientDisconnected,
+            Cause::Requested | OWN_LOGOUT => Self::ClientDisconnected,
             _ => Self::ConnectionFailed,
         }
     }
 }
+
+const OWN_LOGOUT: Cause = Cause::Refused(Refusal::OwnLogout as u16);
 
 /// The error after the last automatic attempt.
 pub const RECONNECTION_FAILED: &str = "error:client:reconnection_failed";
@@ -156,7 +158,7 @@ impl Callbacks {
             }
             Notice::ResumeExpired => Some(Callback::WindowClosed),
             Notice::Suspended { reason } => self.see_suspended(reason),
-            Notice::Stopped { reason: StopReason::Requested } => {
+            Notice::Stopped { reason: StopReason::Requested | StopReason::Policy(OWN_LOGOUT) } => {
                 let told = core::mem::replace(&mut self.ended, true);
                 let reason = DisconnectReason::ClientDisconnected;
                 (!told).then_some(Callback::Disconnect { reason })

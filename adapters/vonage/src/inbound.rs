@@ -11,7 +11,7 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::adapter::{Strikes, Vonage};
-use crate::live::Stage;
+use crate::live::{ACKS, Stage};
 use crate::message::{Event, Fields, Message, Reply, SessionInfo, is_error, text};
 use crate::policy::Refusal;
 use crate::request::Lane;
@@ -30,6 +30,7 @@ impl Vonage {
         let rid = fields.rid.as_ref().and_then(|rid| io.wire_ids().decode(rid));
         match rid.and_then(|(lane, number)| Some((Lane::of(lane)?, number))) {
             Some((Lane::Message, number)) => {
+                self.forget_ack(MessageId::new(number));
                 let reply = Self::reply(&name, &fields);
                 let outcome =
                     if reply.is_error() { Outcome::Rejected(Reply::ERROR) } else { Outcome::Acked };
@@ -38,7 +39,7 @@ impl Vonage {
             Some((Lane::Update, number)) => {
                 return self.handle_updated(number, &name, &fields, io);
             }
-            Some((Lane::Logout, _)) => return self.refuse(Refusal::LoggedOut, io),
+            Some((Lane::Logout, _)) => return self.refuse(Refusal::OwnLogout, io),
             // An answer to a login of an earlier connection is none to this one.
             Some((Lane::Login, number)) if stage != (Stage::Starting { login: Some(number) }) => {
                 return;
@@ -73,7 +74,8 @@ impl Vonage {
         match Refusal::of(&name) {
             Some(Refusal::SessionInvalid) => return self.lose_session(io),
             Some(kind @ (Refusal::Terminated | Refusal::LoggedOut)) => {
-                return self.refuse(kind, io);
+                let ours = self.live.as_ref().is_some_and(|live| live.logging_out);
+                return self.refuse(if ours { Refusal::OwnLogout } else { kind }, io);
             }
             Some(Refusal::ExpiredToken) => self.expect_the_end(io),
             Some(_) | None if name == "system:error:invalid-event" => {
@@ -103,6 +105,7 @@ impl Vonage {
         if let Some(live) = &mut self.live {
             live.stage = Stage::Online;
         }
+        io.window(ACKS);
         io.ready(if resumed { Continuity::Resumed } else { Continuity::Fresh });
         let (user_id, name, api_key) = (text(wire.user_id), text(wire.name), text(wire.api_key));
         io.message(Message::Session(SessionInfo { id, previous, user_id, name, api_key }));

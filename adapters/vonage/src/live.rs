@@ -23,6 +23,8 @@ pub(crate) struct Live {
     pub(crate) stage: Stage,
     /// How many bytes have come before the session was confirmed.
     early: usize,
+    /// Whether we have asked for the end of the session.
+    pub(crate) logging_out: bool,
     /// The events that wait for a Socket.IO acknowledgement.
     acks: BTreeMap<u64, MessageId>,
 }
@@ -45,7 +47,13 @@ impl Live {
         let mut connection = Connection::new(generation.socketio(), Limits::DEFAULT);
         // Nothing was asked for before, so there is room.
         let _ = connection.join(&Namespace::main(), Join::new());
-        Self { connection, stage: Stage::Joining, early: 0, acks: BTreeMap::new() }
+        Self {
+            connection,
+            stage: Stage::Joining,
+            early: 0,
+            logging_out: false,
+            acks: BTreeMap::new(),
+        }
     }
 }
 
@@ -140,6 +148,7 @@ impl Vonage {
     fn handle_disconnect(&mut self, io: &mut Io<'_, Self>) {
         let Some(live) = &self.live else { return };
         match live.stage {
+            Stage::Online if live.logging_out => self.refuse(Refusal::OwnLogout, io),
             Stage::Online => {
                 self.tokens.refused();
                 self.refuse(Refusal::TokenExpired, io);
@@ -239,10 +248,21 @@ impl Vonage {
         self.flush(io);
     }
 
-    /// Acknowledgements that never come must not keep the later ones out.
+    /// A message has its reply: its acknowledgement says nothing more.
+    pub(crate) fn forget_ack(&mut self, message: MessageId) {
+        let Some(live) = &mut self.live else { return };
+        while let Some(ack) = live.acks.iter().find(|(_, id)| **id == message).map(|(ack, _)| *ack)
+        {
+            live.acks.remove(&ack);
+            live.connection.forget(&Namespace::main(), ack);
+        }
+    }
+
+    /// Acknowledgements that never come must not keep the later ones out. The oldest is that of a
+    /// message which has its fate: no more than so many are on their way.
     fn forget_old_acks(&mut self) {
         let Some(live) = &mut self.live else { return };
-        while live.acks.len() > ACKS
+        while live.acks.len() > usize::from(ACKS)
             && let Some((ack, _)) = live.acks.pop_first()
         {
             live.connection.forget(&Namespace::main(), ack);
@@ -261,9 +281,8 @@ impl Vonage {
     }
 
     pub(crate) fn log_out(&mut self, io: &mut Io<'_, Self>) {
-        if !matches!(self.live, Some(Live { stage: Stage::Online, .. })) {
-            return;
-        }
+        let Some(live @ Live { stage: Stage::Online, .. }) = &mut self.live else { return };
+        live.logging_out = true;
         let tid = io.wire_ids().encode(Lane::Logout as u8, io.cx.now.as_millis());
         let body = json!({});
         self.emit(Event::new("session:logout", &(Envelope::new(&body, tid.as_str()),)), io);
@@ -302,7 +321,7 @@ impl Vonage {
     }
 }
 
-/// How many acknowledgements are waited for.
-const ACKS: usize = 512;
+/// How many events are on their way without a proof.
+pub(crate) const ACKS: u16 = 512;
 /// How many bytes are taken before the session is confirmed.
 const EARLY: usize = Limits::DEFAULT.early_bytes;

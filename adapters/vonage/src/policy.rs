@@ -48,6 +48,7 @@ pub const POLICY: Policy = Policy::new(PolicySpec {
         // The session was ended on purpose.
         Rule::refused(Refusal::Terminated as u16, Verdict::Stop),
         Rule::refused(Refusal::LoggedOut as u16, Verdict::Stop),
+        Rule::refused(Refusal::OwnLogout as u16, Verdict::Stop),
         // Recorded: the SDK makes no attempt after a login that was refused.
         Rule::refused(Refusal::LoginRefused as u16, Verdict::Suspend),
         Rule::refused(Refusal::LoginDisconnected as u16, Verdict::Suspend),
@@ -154,6 +155,8 @@ pub enum Refusal {
     LoginRefused = 12,
     /// A Socket.IO DISCONNECT before any session, and nothing that says why.
     LoginDisconnected = 13,
+    /// The session has ended because we have asked for it.
+    OwnLogout = 14,
     /// The server has broken the protocol.
     Protocol = 20,
     /// The server has closed the Engine.IO connection by a packet.
@@ -183,7 +186,7 @@ impl Refusal {
             8 => "session:error:invalid",
             9 => "session:error:max-open-sessions",
             10 => "session:terminated",
-            11 => "session:logged-out",
+            11 | 14 => "session:logged-out",
             12 => "login-refused",
             13 => "login-disconnected",
             20 => "protocol",

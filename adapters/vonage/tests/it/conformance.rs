@@ -167,6 +167,7 @@ impl Vendor for Described {
             ),
             refused(Refusal::Terminated, Verdict::Stop),
             refused(Refusal::LoggedOut, Verdict::Stop),
+            refused(Refusal::OwnLogout, Verdict::Stop),
             refused(Refusal::LoginDisconnected, Verdict::Suspend),
             refused(Refusal::NamespaceRefused, Verdict::Retry(Recovery::REGENERATE)),
         ]

@@ -1,7 +1,7 @@
 //! What the application sends.
 
 use redial_core::{Cause, Fate, Input, Item, Notice, StopReason};
-use redial_vonage::{Command, Outgoing, Reply};
+use redial_vonage::{Callback, Command, DisconnectReason, Outgoing, Reply};
 use serde_json::{Value, json};
 
 use crate::support::{BOTH, V1, V2, World, builder, parse};
@@ -181,4 +181,44 @@ fn reply(world: &World) -> Option<Reply> {
         Item::Reply { reply, .. } => Some(reply.clone()),
         _ => None,
     })
+}
+
+#[test]
+fn a_burst_of_events_waits_for_acknowledgements_and_none_is_forgotten() {
+    let mut world = World::online(V2);
+    let ids: Vec<_> =
+        (0..1_000).map(|_| world.submit(Outgoing::event("custom:x", json!({})))).collect();
+    assert_eq!(world.texts().len(), 512);
+    for ack in 0..1_000 {
+        world.text(&format!("43{ack}[]"));
+    }
+    let acked: Vec<_> = ids.into_iter().map(|id| (id, Fate::Acked)).collect();
+    assert_eq!(world.fates(), acked);
+}
+
+#[test]
+fn a_logout_of_ours_is_our_own_disconnect() {
+    for generation in BOTH {
+        for answer in ["session:logged-out", "session:terminated"] {
+            let mut world = World::online(generation);
+            world.input(Input::Command(Command::Logout));
+            let rid = world.tid_of("session:logout").expect("a logout");
+            world.event(answer, &json!({ "rid": rid, "body": {} }));
+            let reason = DisconnectReason::ClientDisconnected;
+            assert_eq!(world.take_callbacks(), [(0, Callback::Disconnect { reason })]);
+            assert!(world.session.is_stopped());
+        }
+    }
+}
+
+#[test]
+fn a_disconnect_packet_in_answer_to_a_logout_is_the_end() {
+    for generation in BOTH {
+        let mut world = World::online(generation);
+        world.input(Input::Command(Command::Logout));
+        world.text("41");
+        assert!(world.session.is_stopped());
+        world.run(60_000);
+        assert!(world.take_dials().is_empty() && world.asked().is_empty());
+    }
 }
