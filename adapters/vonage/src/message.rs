@@ -8,7 +8,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// What the application receives unasked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// With a session's id goes the session, so `Debug` shows none.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message {
     /// The server has confirmed the session, after each connect.
@@ -33,8 +35,25 @@ pub enum Message {
     },
 }
 
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(info) => f.debug_tuple("Session").field(info).finish(),
+            Self::SessionLost { .. } => f.debug_struct("SessionLost").finish_non_exhaustive(),
+            Self::Event(event) => f.debug_tuple("Event").field(event).finish(),
+            Self::Missing { from, to, .. } => f
+                .debug_struct("Missing")
+                .field("from", from)
+                .field("to", to)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
 /// The session that the server has confirmed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows nothing of it but whether it follows another one.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionInfo {
     /// Its id.
@@ -47,6 +66,14 @@ pub struct SessionInfo {
     pub name: Option<String>,
     /// The key of the account.
     pub api_key: Option<String>,
+}
+
+impl fmt::Debug for SessionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionInfo")
+            .field("is_another", &self.previous.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// An event of the server's.

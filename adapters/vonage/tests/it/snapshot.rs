@@ -100,14 +100,19 @@ fn nothing_that_can_be_printed_shows_a_token_a_session_or_a_body() {
         world.event("text", &json!({ "id": "1", "cid": "c", "body": { "text": "canary-body" } }));
         world.run(20);
         world.offer("canary-offered");
+        world.lose(redial_core::Cause::Network);
+        world.run(1_000);
+        world.join();
+        world.error("session:error:invalid");
         let snapshot = world.session.snapshot();
         let printed = format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
             world.session,
             world.session.adapter(),
             snapshot,
             snapshot.cursor,
             world.items,
+            world.messages(),
             world.http,
         );
         assert!(!printed.contains("canary"), "{printed}");
