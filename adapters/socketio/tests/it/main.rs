@@ -9,4 +9,5 @@ mod malformed;
 mod packets;
 mod recordings;
 mod recovery;
+mod session;
 mod support;

@@ -1,11 +1,14 @@
 //! What each packet looks like.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use redial_core::{Frame, Keepalive, Pace, Span};
 use redial_socketio::{
     Args, Content, Event, Generation, Inbound, Json, Namespace, Packet, Placeholder, Query, Refusal,
 };
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::support::{Eio3, Eio4, binary, decode, main, namespace, show, text};
 
@@ -71,6 +74,21 @@ fn payloads_share_the_memory_of_their_frame() {
         event.args().map(|json| json.value()).collect::<Vec<_>>(),
         [json!({"a":1}), json!("x")]
     );
+}
+
+#[test]
+fn a_part_of_a_text_shares_its_memory_and_a_part_of_another_is_none() {
+    let whole = Json::of(&json!({ "a": [1, { "b": 2 }] })).expect("JSON");
+    let parts: BTreeMap<&str, &RawValue> =
+        serde_json::from_slice(whole.as_bytes()).expect("an object");
+    let part = whole.part(parts["a"]).expect("a part of it");
+    assert_eq!(part.as_str(), r#"[1,{"b":2}]"#);
+    let (inner, outer) = (part.as_bytes().as_ptr_range(), whole.as_bytes().as_ptr_range());
+    assert!(outer.start < inner.start && inner.end < outer.end, "no copy was made");
+    // The same text in other memory, before, after or around it, is not a part.
+    let copy = Json::check(&Bytes::copy_from_slice(whole.as_str().as_bytes())).expect("JSON");
+    assert_eq!(copy.part(parts["a"]), None);
+    assert_eq!(part.part(serde_json::from_str(whole.as_str()).expect("JSON")), None);
 }
 
 #[test]
