@@ -4,15 +4,15 @@
 //! - `… --example world -- nightly [SEED]` simulates more than 1,000,000 session-hours;
 //! - `… --example world -- replay FILE` runs again what failed.
 //!
-//! A simulation that fails prints its seed and leaves a replay file in `target/world`.
+//! A simulation that fails prints its seed and leaves a trace in `target/world`, which
+//! `redial replay FILE --explain` tells in words.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use redial_core::{Machine, Policy, Speed};
-use redial_testkit::trace::Replay;
-use redial_testkit::world::{Plan, Tally};
+use redial_testkit::world::{Case, Plan, Tally};
 
 #[path = "../tests/it/shipped.rs"]
 mod shipped;
@@ -68,7 +68,7 @@ fn fleets(policy: &Policy, hours: u64, seed: u64, speed: Option<Speed>) -> Resul
         }
         all += plan.run().map_err(|failed| {
             let path = failed.save(Path::new("target/world"));
-            format!("{failed}\nreplay file: {path:?}")
+            format!("{failed}\ntrace: {path:?}")
         })?;
     }
     Ok(all)
@@ -76,11 +76,11 @@ fn fleets(policy: &Policy, hours: u64, seed: u64, speed: Option<Speed>) -> Resul
 
 #[expect(clippy::print_stdout, reason = "the report is what this program is for")]
 fn replay(file: &Path) -> Result<(), String> {
-    let replay = Replay::load(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    println!("seed {} broke {}", replay.plan.seed, replay.invariant);
-    replay.feed(Machine::new()).map_err(|failed| failed.to_string())?;
-    println!("{} events: every law holds", replay.trace.len());
-    let tally = replay.simulate(Machine::new).map_err(|failed| failed.to_string())?;
+    let case = Case::load(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    println!("seed {} broke {:?}", case.origin.plan.seed, case.origin.invariant);
+    case.feed(Machine::new()).map_err(|failed| failed.to_string())?;
+    println!("{} events: every law holds", case.trace.len());
+    let tally = case.simulate(Machine::new).map_err(|failed| failed.to_string())?;
     println!("{tally}");
     Ok(())
 }

@@ -26,7 +26,6 @@ pub mod scenario;
 #[cfg(feature = "servers")]
 pub mod servers;
 pub mod storm;
-pub mod trace;
 mod watch;
 pub mod world;
 

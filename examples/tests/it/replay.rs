@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use redial_core::{Cause, ConnId, Cx, Event, Machine, Recorded, Timestamp, TokenId};
+use redial_testkit::Breach;
+use redial_testkit::world::{Plan, WorldFailed};
 use serde_json::{Value, json};
 
 use crate::support::{Sim, Tool, connect, publish, scratch};
@@ -132,6 +135,41 @@ fn a_trace_of_version_1_needs_a_policy_and_is_not_compared() {
     let (code, stdout, _) = replay(&path, &["--vendor", "liveperson"]);
     assert_eq!(code, Some(0));
     assert!(stdout.contains("nothing was compared"), "{stdout}");
+}
+
+#[test]
+fn a_failure_of_a_simulation_is_a_trace_like_every_other_and_says_its_seed() {
+    let policy = redial_liveperson::POLICY;
+    let mut machine = Machine::new();
+    let closed = Event::Closed { conn: ConnId::new(1), cause: Cause::Network, retry_after: None };
+    let token = TokenId::new(1);
+    let ready = Event::TokenReady { token, expires_in: None, resumable: false };
+    let steps = [(0, Event::Connect), (250, ready), (300, closed)];
+    let trace = steps.map(|(at, event)| {
+        let cx = Cx::new(Timestamp::from_millis(1_700_000_000_000 + at), 0);
+        Recorded { cx, event, actions: machine.handle(&policy, cx, event) }
+    });
+    let breach = Breach::new("no_tight_loop", "planted");
+    let plan = Plan::new(&policy, 7);
+    let failed = WorldFailed { plan, session: 3, at: 300, breach, trace: trace.into() };
+    let path = failed.save(&scratch("world")).unwrap();
+
+    let (code, words, stderr) = replay(&path, &["--explain"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for part in [
+        "dials connection 1",
+        "for a failure of the network, ",
+        "3 steps in 0.3 s, ",
+        "a simulation: seed 7 broke \"no_tight_loop\" in session 3 after 300 ms",
+    ] {
+        assert!(words.contains(part), "no \"{part}\" in {words}");
+    }
+    let (_, line, _) = replay(&path, &["--json"]);
+    let line: Value = serde_json::from_str(line.lines().last().unwrap()).unwrap();
+    let world = json!({ "seed": 7, "session": 3, "at_ms": 300, "invariant": "no_tight_loop" });
+    assert_eq!((&line["world"], &line["verified"]), (&world, &json!(true)));
+    let (code, test, _) = replay(&path, &["--to-test"]);
+    assert_eq!((code, test.matches("(Cx::new(").count()), (Some(0), 3));
 }
 
 /// Records a session with a refused bearer, a cut and a Retry-After; returns its trace.

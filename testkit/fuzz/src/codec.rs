@@ -75,8 +75,9 @@ pub fn trace(bytes: &[u8]) -> Reached {
     if let Ok(replay) = Replay::new(bytes) {
         let _ = redial_testkit::replay::to_test(replay);
     }
-    if let Ok(text) = core::str::from_utf8(bytes) {
-        let _ = redial_testkit::trace::Replay::parse(text);
+    // A failure of a simulation is fed to a machine, whatever it says.
+    if let Ok(case) = redial_testkit::world::Case::read(bytes) {
+        let _ = case.feed(redial_core::Machine::new());
     }
     Reached::default()
 }

@@ -5,6 +5,8 @@ use std::io::{self, BufRead, Read as _, Write};
 use redial_core::{Actions, Cx, Event, Machine, Policy, Recorded};
 use serde::{Deserialize, Serialize};
 
+use crate::world::Origin;
+
 /// The version that is written.
 pub const VERSION: u32 = 2;
 
@@ -20,6 +22,8 @@ pub struct Header {
     pub policy: Option<Policy>,
     /// The machine that the recording began with. In version 1 it is always a new one.
     pub machine: Machine,
+    /// The simulation, where the trace is that of a failure in one.
+    pub world: Option<Box<Origin>>,
 }
 
 /// An entry.
@@ -78,6 +82,9 @@ pub enum TraceError {
     /// It is of version 1, which holds no policy.
     #[error("line 1: version 1 holds no policy, so one must be named")]
     NoPolicy,
+    /// It is not of a simulation.
+    #[error("line 1: not of a simulation")]
+    NoWorld,
     /// A decision is not the recorded one.
     #[error("line {line}: {} was recorded, and is now {}", list(&.difference.0), list(&.difference.1))]
     Differs {
@@ -113,7 +120,7 @@ impl<R: BufRead> Reader<R> {
     ///
     /// Where that is not the first line of a trace, or of a later version.
     pub fn new(input: R) -> Result<Self, TraceError> {
-        let header = Header { version: 0, policy: None, machine: Machine::new() };
+        let header = Header { version: 0, policy: None, machine: Machine::new(), world: None };
         let mut reader = Self { input, header, line: 0, cut: false, buf: Vec::new() };
         if !reader.next_line()? {
             return Err(TraceError::NotATrace);
@@ -127,11 +134,15 @@ impl<R: BufRead> Reader<R> {
             return Err(TraceError::Newer { version: first.redial_trace });
         }
         reader.header = match first.redial_trace {
-            1 => Header { version: 1, policy: None, machine: Machine::new() },
+            1 => Header { version: 1, ..reader.header },
             2 => {
                 let second: Second = reader.parse("no policy and machine of this release")?;
-                let (policy, machine) = (Some(second.policy), second.machine);
-                Header { version: VERSION, policy, machine }
+                let Second { policy, machine, world, .. } = second;
+                if world.as_ref().is_some_and(|world| world.plan.policy != policy) {
+                    let what = "a simulation under another policy";
+                    return Err(TraceError::Corrupt { line: 1, column: 1, what });
+                }
+                Header { version: VERSION, policy: Some(policy), machine, world }
             }
             _ => return Err(TraceError::NotATrace),
         };
@@ -219,8 +230,22 @@ impl<W: Write> Writer<W> {
     ///
     /// Where it cannot be written.
     pub fn new(out: W, policy: &Policy, machine: &Machine) -> io::Result<Self> {
+        Self::begin(out, First { redial_trace: VERSION, policy, machine, world: None })
+    }
+
+    /// Writes the first line of a failure in a simulation.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub fn of_world(out: W, machine: &Machine, world: &Origin) -> io::Result<Self> {
+        let (policy, world) = (&world.plan.policy, Some(world));
+        Self::begin(out, First { redial_trace: VERSION, policy, machine, world })
+    }
+
+    fn begin(out: W, first: First<'_>) -> io::Result<Self> {
         let mut writer = Self { out };
-        writer.line(&First { redial_trace: VERSION, policy, machine })?;
+        writer.line(&first)?;
         Ok(writer)
     }
 
@@ -253,6 +278,8 @@ struct First<'a> {
     redial_trace: u32,
     policy: &'a Policy,
     machine: &'a Machine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    world: Option<&'a Origin>,
 }
 
 /// What every version begins with.
@@ -268,6 +295,8 @@ struct Second {
     _version: u64,
     policy: Policy,
     machine: Machine,
+    #[serde(default)]
+    world: Option<Box<Origin>>,
 }
 
 #[derive(Deserialize)]

@@ -24,7 +24,7 @@ use redial_core::{
     Timestamp, TokenId,
 };
 
-pub use fleet::{Fleet, Plan, Tally, WorldFailed};
+pub use fleet::{Case, Fleet, Origin, Plan, Tally, WorldFailed};
 pub use script::{Dial, Link, Login};
 
 use crate::explorer::{INVARIANTS, Step, Witness};

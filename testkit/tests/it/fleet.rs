@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use proptest::prelude::{any, prop, prop_assert, proptest};
 use redial_core::http::{HttpRequest, HttpResponse};
-use redial_core::{Frame, Handshake, Machine, Policy, Speed, Timestamp};
+use redial_core::{Cx, Event, Frame, Handshake, Machine, Policy, Recorded, Speed, Timestamp};
 use redial_testkit::Breach;
 use redial_testkit::conformance::Sent;
 use redial_testkit::explorer::Subject;
 use redial_testkit::peer::{Carried, Courier, Letter, Office, Peer};
+use redial_testkit::replay;
 use redial_testkit::scenario::{History, bytes_of};
-use redial_testkit::trace::{Replay, TraceError};
-use redial_testkit::world::{Fleet, Plan, Tally, WorldFailed};
+use redial_testkit::world::{Case, Fleet, Plan, Tally, WorldFailed};
 
 use crate::faulty::{Fault, Faulty};
 use crate::policies::{EXPIRING, LIVEPERSON, RESUMING, SHORT};
@@ -71,18 +71,28 @@ fn a_planted_fault_names_its_seed_and_comes_back_from_its_file() {
 
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("world");
         let path = failed.save(&folder).expect("a file");
-        let replay = Replay::load(&path).expect("a replay file");
-        assert_eq!(replay.trace, failed.trace);
-        assert!(replay.is_of(&failed.breach));
+        let case = Case::load(&path).expect("a trace");
+        assert_eq!(case.trace, events(&failed));
+        assert_eq!(case.origin, failed.origin());
+        assert!(case.is_of(&failed.breach));
 
         // The events alone break the same law at the same event.
-        let fed = replay.feed(faulty()).expect_err("the same fault");
-        assert_eq!((&fed.breach, &fed.trace), (&failed.breach, &failed.trace));
+        let fed = case.feed(faulty()).expect_err("the same fault");
+        assert_eq!((&fed.breach, &fed.trace), (&failed.breach, &case.trace));
         // And so does the whole world, from the seed in the file.
-        assert_eq!(replay.simulate(faulty), Err(failed));
+        assert_eq!(case.simulate(faulty), Err(failed));
         // A machine without the fault stands both.
-        assert_eq!(replay.feed(Machine::new()), Ok(()));
-        assert!(replay.simulate(Machine::new).is_ok());
+        assert_eq!(case.feed(Machine::new()), Ok(()));
+        assert!(case.simulate(Machine::new).is_ok());
+
+        // It is a trace like every other: decided again, explained, and turned into a test.
+        let text = std::fs::read(&path).expect("a file");
+        let verified = replay::verify(text.as_slice()).expect("the same decisions");
+        assert_eq!((verified.steps, verified.cut), (case.trace.len() as u64, false));
+        let replay = replay::Replay::new(text.as_slice()).expect("a trace");
+        assert_eq!(replay.header().world.as_deref(), Some(&case.origin));
+        let test = replay::to_test(replay).expect("a test");
+        assert_eq!(test.matches("(Cx::new(").count(), case.trace.len());
     }
 }
 
@@ -104,15 +114,22 @@ fn a_lie_about_messages_names_its_seed_and_comes_back_from_it() {
 
 #[test]
 fn a_file_that_is_damaged_or_newer_is_refused_by_name() {
-    let text = fails(|| Faulty::new(Fault::IgnoresRetryAfter)).to_trace();
-    let refuse = |text: &str| Replay::parse(text).expect_err("no replay file").to_string();
-    assert_eq!(refuse(""), "line 1 is not what it should be");
+    let text = text_of(&fails(|| Faulty::new(Fault::IgnoresRetryAfter)));
+    let refuse = |text: &str| Case::read(text.as_bytes()).expect_err("no failure").to_string();
+    assert_eq!(refuse(""), "line 1: not a trace of the flight recorder");
     assert_eq!(
         refuse(&text[..text.len() - 9]),
-        format!("line {} is not what it should be", text.lines().count())
+        format!("line {}: cut off, at column 0", text.lines().count())
     );
-    let newer = text.replacen("\"redial_trace\":1", "\"redial_trace\":2", 1);
-    assert!(matches!(Replay::parse(&newer), Err(TraceError::Version(2))));
+    let newer = text.replacen("\"redial_trace\":2", "\"redial_trace\":3", 1);
+    assert!(refuse(&newer).starts_with("line 1: written in version 3"));
+    // Two policies in one trace are one too many.
+    let other = text.replacen("\"floor\":", "\"floor\":1", 1);
+    assert_eq!(refuse(&other), "line 1: a simulation under another policy, at column 1");
+    // What a live session has recorded is of no simulation.
+    let mut recorded = Vec::new();
+    replay::Writer::new(&mut recorded, &LIVEPERSON, &Machine::new()).expect("a trace");
+    assert_eq!(refuse(str::from_utf8(&recorded).expect("text")), "line 1: not of a simulation");
 }
 
 proptest! {
@@ -125,17 +142,22 @@ proptest! {
         let history = History::under(&policy, &bytes_of(1, 40)).play().expect("a history");
         let breach = Breach::new("one_connection", "planted");
         let plan = Plan::new(&policy, 1);
-        let failed = WorldFailed { plan, session: 0, at: 5, breach, trace: history.trace };
-        let mut bytes = failed.to_trace().into_bytes();
-        prop_assert!(Replay::parse(str::from_utf8(&bytes).expect("text")).is_ok());
+        let mut machine = Machine::new();
+        let recorded = history.trace.into_iter().map(|(cx, event)| {
+            Recorded { cx, event, actions: machine.handle(&policy, cx, event) }
+        });
+        let trace = recorded.collect();
+        let failed = WorldFailed { plan, session: 0, at: 5, breach, trace };
+        let mut bytes = text_of(&failed).into_bytes();
+        prop_assert!(Case::read(bytes.as_slice()).is_ok());
         for (at, byte) in damage {
             let at = at % bytes.len();
             bytes[at] = byte;
         }
         bytes.truncate(end % (bytes.len() * 2));
-        if let Ok(replay) = Replay::parse(&String::from_utf8_lossy(&bytes)) {
+        if let Ok(case) = Case::read(bytes.as_slice()) {
             // Whatever it holds by now, it can be fed.
-            let _ = replay.feed(Machine::new());
+            let _ = case.feed(Machine::new());
         }
     }
 }
@@ -178,6 +200,16 @@ impl Peer for Liar {
     fn handle_http(&mut self, now: Timestamp, request: &HttpRequest) -> HttpResponse {
         self.office.handle_http(now, request)
     }
+}
+
+fn text_of(failed: &WorldFailed) -> String {
+    let mut text = Vec::new();
+    failed.write(&mut text).expect("memory takes it");
+    String::from_utf8(text).expect("text")
+}
+
+fn events(failed: &WorldFailed) -> Vec<(Cx, Event)> {
+    failed.trace.iter().map(|recorded| (recorded.cx, recorded.event)).collect()
 }
 
 /// Runs until a seed finds the fault.

@@ -5,6 +5,7 @@ use std::io::BufReader;
 use std::process::ExitCode;
 
 use redial_testkit::replay::{Explanation, Replay, TraceError, explain, to_test};
+use redial_testkit::world::Origin;
 use serde_json::json;
 
 use crate::cli::{ReplayArgs, TourVendor};
@@ -43,13 +44,17 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
         }
     }
     let verified = replay.header().version > 1;
+    let world = replay.header().world.as_deref();
     let phase = replay.machine().phase().name();
     let (steps, cut) = (replay.steps(), replay.is_cut());
     let span_ms = last.map_or(0, |span| span.as_millis());
     if args.json {
         let fields = json!({
             "steps": steps, "actions": actions, "span_ms": span_ms, "phase": phase,
-            "verified": verified, "cut": cut,
+            "verified": verified, "cut": cut, "world": world.map(|origin| json!({
+                "seed": origin.plan.seed, "session": origin.session, "at_ms": origin.at,
+                "invariant": origin.invariant,
+            })),
         });
         lines.line("replayed", fields);
         return Ok(ExitCode::SUCCESS);
@@ -62,6 +67,12 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
     };
     output::say(format!("{steps} steps in {seconds} s, {actions} actions: {same}"));
     output::say(format!("the session ends {phase}"));
+    if let Some(Origin { plan, session, at, invariant }) = world {
+        let seed = plan.seed;
+        output::say(format!(
+            "a simulation: seed {seed} broke {invariant:?} in session {session} after {at} ms"
+        ));
+    }
     if cut {
         output::say("the last line is cut off: the process was ended while it wrote".into());
     }

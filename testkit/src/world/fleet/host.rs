@@ -3,7 +3,7 @@
 mod checks;
 
 use redial_core::{
-    Adapter, Cause, ConnId, Cx, Effect, Event, Frame, Input, Item, Keepalive, Notice, Session,
+    Adapter, Cause, ConnId, Cx, Effect, Frame, Input, Item, Keepalive, Notice, Recorded, Session,
     Span, Timestamp, Transmit,
 };
 
@@ -37,7 +37,7 @@ pub(super) struct Host<P: Peer, S> {
     ticks: (u64, u32),
     /// What the governor was told, or has told.
     heeded: Timestamp,
-    pub(super) trace: Option<Vec<(Cx, Event)>>,
+    pub(super) trace: Option<Vec<Recorded>>,
     send_every: Span,
     fault_every: Span,
     fault_lasts: Span,
@@ -253,6 +253,7 @@ impl<P: Peer, S: Subject> Host<P, S> {
     /// Does what the session wants until it waits for something, and checks what it did.
     fn pump(&mut self, net: &mut Net) -> Result<(), Breach> {
         let cx = self.cx(net);
+        self.check_steps()?;
         loop {
             if let Some(effect) = self.session.poll_effect() {
                 self.perform(net, effect)?;

@@ -9,7 +9,7 @@
 //! As it runs, every step of every machine is checked by [`Watched`](crate::Watched), the state of
 //! the machine is compared with one that is fed its recorded events, and every message is checked
 //! by [`Accounts`](crate::Accounts). What fails says its seed and becomes a
-//! [replay file](crate::trace).
+//! trace of the flight recorder, which [`Case`] reads and `redial replay` explains.
 //!
 //! ```
 //! use redial_core::{Policy, PolicySpec};
@@ -20,12 +20,14 @@
 //! assert_eq!(tally.session_hours, 8);
 //! ```
 
+mod case;
 mod host;
 mod net;
 mod plan;
 mod report;
 mod server;
 
+pub use case::{Case, Origin};
 pub use plan::Plan;
 pub use report::{Tally, WorldFailed};
 
@@ -91,7 +93,7 @@ impl<'a, P: Peer, S: Subject> Fleet<'a, P, S> {
                 host
             })
             .collect();
-        while let Some(due) = net.next(BEGINNING + self.plan.lasts) {
+        while let Some(due) = net.next(BEGINNING.saturating_add(self.plan.lasts)) {
             let number = due.host;
             let mut outcome = hosts[number].handle(&mut net, due);
             if let Ok(Some(fault)) = outcome {

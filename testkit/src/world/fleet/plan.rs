@@ -81,7 +81,7 @@ impl Plan {
     /// Returns the sum of all sessions' lives in hours.
     #[must_use]
     pub const fn session_hours(&self) -> u64 {
-        self.lasts * self.sessions as u64 / HOUR
+        self.lasts.saturating_mul(self.sessions as u64) / HOUR
     }
 
     /// Simulates sessions of the [`Courier`](crate::peer::Courier).

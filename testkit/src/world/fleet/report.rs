@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::AddAssign;
 
-use redial_core::{Cx, Event};
+use redial_core::Recorded;
 
 use super::host::Host;
 use super::plan::{HOUR, Plan};
@@ -47,8 +47,9 @@ pub struct WorldFailed {
     pub at: u64,
     /// What did not hold.
     pub breach: Breach,
-    /// The events of the session, up to the one that broke it.
-    pub trace: Vec<(Cx, Event)>,
+    /// What the machine of the session was given and what it asked for, up to the event that broke
+    /// it. A session that ended and began again has what followed.
+    pub trace: Vec<Recorded>,
 }
 
 /// What happened to one session.

@@ -1,6 +1,6 @@
 //! What must hold of one session.
 
-use redial_core::{ConnId, Frame, Input, Recorded, Session};
+use redial_core::{ConnId, Frame, Input, Session};
 
 use super::super::net::Net;
 use super::Host;
@@ -29,15 +29,21 @@ impl<P: Peer, S: Subject> Host<P, S> {
         Ok(())
     }
 
-    /// Feeds the subject what the machine was fed, and compares.
-    pub(super) fn check(&mut self) -> Result<(), Breach> {
-        while let Some(Recorded { cx, event, .. }) = self.session.poll_record() {
+    /// Feeds the subject what the machine was fed.
+    pub(super) fn check_steps(&mut self) -> Result<(), Breach> {
+        while let Some(recorded) = self.session.poll_record() {
             self.counts.events += 1;
             if let Some(trace) = &mut self.trace {
-                trace.push((cx, event));
+                trace.push(recorded);
             }
-            self.watched.handle(cx, event)?;
+            self.watched.handle(recorded.cx, recorded.event)?;
         }
+        Ok(())
+    }
+
+    /// Checks the steps, what they lead to, and the messages.
+    pub(super) fn check(&mut self) -> Result<(), Breach> {
+        self.check_steps()?;
         if self.watched.machine() != *self.session.machine() {
             let what = "the recorded events lead to another state";
             return Err(Breach::new("replay_is_equal", what));
