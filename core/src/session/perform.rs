@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::{Effect, Item, Recorded, Session};
-use crate::action::{Action, Notice, Reason};
+use crate::action::{Action, Actions, Notice, Reason, StopReason, SuspendReason};
 use crate::adapter::{Adapter, Authorize};
 use crate::cause::Cause;
 use crate::event::{Continuity, Event, Evidence};
@@ -31,7 +31,7 @@ impl<A: Adapter> Session<A> {
             log.entries.push_back(Recorded { cx, event, actions });
         }
         if let Some(conn) = conn.filter(|conn| !self.machine.is_conn_live(*conn)) {
-            self.bury(conn, event);
+            self.bury(conn, end_of(event, &actions));
         }
         if let Some(token) = request.filter(|token| !self.machine.is_token_pending(*token)) {
             self.give_up_token(event);
@@ -263,12 +263,7 @@ impl<A: Adapter> Session<A> {
     }
 
     /// A connection is gone, and everything that belonged to it goes too.
-    fn bury(&mut self, conn: ConnId, event: Event) {
-        let cause = match event {
-            Event::Closed { cause, .. } => cause,
-            Event::Refused { code, .. } => Cause::Refused(code),
-            _ => Cause::Requested,
-        };
+    fn bury(&mut self, conn: ConnId, cause: Cause) {
         self.queue.frames.clear();
         self.farewell = None;
         self.adapter.handle_closed(cause);
@@ -331,6 +326,29 @@ impl<A: Adapter> Session<A> {
     fn notify(&mut self, notice: Notice) {
         self.unsaved = true;
         self.items.push_back(Item::Notice(notice));
+    }
+}
+
+/// Returns why a connection has ended. What the machine has found out by itself, such as a silence,
+/// stands in what it asks for.
+fn end_of(event: Event, actions: &Actions) -> Cause {
+    let told = |action: &Action| match *action {
+        Action::Notify(
+            Notice::Offline { cause, .. }
+            | Notice::Suspended {
+                reason: SuspendReason::AttemptsExhausted(cause) | SuspendReason::Policy(cause),
+            }
+            | Notice::Stopped {
+                reason: StopReason::Policy(cause) | StopReason::TokenRejected(cause),
+            },
+        )
+        | Action::ScheduleRetry { cause, .. } => Some(cause),
+        _ => None,
+    };
+    match event {
+        Event::Closed { cause, .. } => cause,
+        Event::Refused { code, .. } => Cause::Refused(code),
+        _ => actions.as_slice().iter().find_map(told).unwrap_or(Cause::Requested),
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use redial_core::{
     Bounds, Cause, Class, ConnId, Frame, HttpId, Input, Machine, Problem, Recorded, Refusal,
-    Secret, Session, Span, Timestamp,
+    Secret, Session, Span, Timestamp, TokenUse, Wait,
 };
 
 use crate::fake::{Fake, Loop, NONCE, OVER_HTTP, Out, POLICY, REPORTED, RESENT, Tokens};
@@ -571,4 +571,18 @@ fn what_a_snapshot_would_miss_is_told_once() {
     let frame = it.frame_of("text");
     it.quietly(frame);
     assert!(!it.session.take_unsaved(), "what the adapter answers is made anew each time");
+}
+
+#[test]
+fn an_adapter_is_told_why_a_connection_ended_that_no_peer_has_closed() {
+    // A hello that never comes.
+    let mut it = Loop::new(Tokens::AtOnce);
+    it.input(Input::Connect);
+    it.open();
+    it.run_until(120_000);
+    assert_eq!(it.session.adapter().closed[0], Cause::Timeout(Wait::Ready));
+    // A connection that is given up on demand.
+    let mut it = Loop::online();
+    it.input(Input::Reconnect { token: TokenUse::Keep });
+    assert_eq!(it.session.adapter().closed, [Cause::Requested]);
 }
