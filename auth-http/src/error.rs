@@ -52,6 +52,15 @@ pub enum HttpError {
         /// The foreign error behind it.
         source: Option<BoxError>,
     },
+    /// The server was not reached, so it has not had the request.
+    #[error("{text}")]
+    #[non_exhaustive]
+    Unreached {
+        /// What failed.
+        text: &'static str,
+        /// The foreign error behind it.
+        source: Option<BoxError>,
+    },
     /// A limit of time of the client itself passed.
     #[error("{step} did not end in its time")]
     #[non_exhaustive]
@@ -82,6 +91,14 @@ impl HttpError {
         Self::Network { text, source }
     }
 
+    /// Makes an error for a server that was not reached: it has not had the request.
+    ///
+    /// The text of `source` is shown as it stands, so it must name no URL and no secret.
+    #[must_use]
+    pub fn unreached(text: &'static str, source: Option<BoxError>) -> Self {
+        Self::Unreached { text, source }
+    }
+
     /// Makes an error for a step that took too long.
     #[must_use]
     pub fn timeout(step: Step) -> Self {
@@ -95,7 +112,7 @@ impl HttpError {
             Self::Ours { .. } => Fault::Ours,
             Self::Caller { .. } => Fault::Caller,
             Self::Vendor { .. } => Fault::Vendor,
-            Self::Network { .. } | Self::Timeout { .. } => Fault::Network,
+            Self::Network { .. } | Self::Unreached { .. } | Self::Timeout { .. } => Fault::Network,
         }
     }
 }
@@ -104,6 +121,7 @@ impl From<&HttpError> for NoAnswer {
     fn from(error: &HttpError) -> Self {
         match error {
             HttpError::Timeout { .. } => Self::Timeout,
+            HttpError::Unreached { .. } => Self::Unreached,
             HttpError::Ours { .. }
             | HttpError::Caller { .. }
             | HttpError::Vendor { .. }

@@ -194,9 +194,10 @@ fn no_answer(error: reqwest::Error) -> HttpError {
     if error.is_redirect() {
         return HttpError::caller("the given reqwest client refuses a redirect", scrub(error));
     }
-    let text = if error.is_connect() {
-        "the server cannot be reached"
-    } else if error.is_body() || error.is_decode() {
+    if error.is_connect() {
+        return HttpError::unreached("the server cannot be reached", scrub(error));
+    }
+    let text = if error.is_body() || error.is_decode() {
         "the answer broke off"
     } else {
         "there was no valid answer"

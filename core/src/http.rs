@@ -100,8 +100,10 @@ impl fmt::Debug for HttpResponse {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NoAnswer {
-    /// Name resolution, TCP, TLS or the transfer failed, or the answer was not HTTP.
+    /// The transfer failed, or the answer was not HTTP. The server may have had the request.
     Network,
+    /// Name resolution, TCP or TLS failed: the server has not had the request.
+    Unreached,
     /// The exchange did not end in its time.
     Timeout,
 }

@@ -159,7 +159,9 @@ impl Login {
         let answer = match answer {
             Ok(answer) if (200..300).contains(&answer.status) => answer,
             Ok(answer) => return io.token_failed(step.cause(answer.status), answer.retry_after),
-            Err(NoAnswer::Network) => return io.token_failed(Cause::Network, None),
+            Err(NoAnswer::Network | NoAnswer::Unreached) => {
+                return io.token_failed(Cause::Network, None);
+            }
             Err(NoAnswer::Timeout) => {
                 return io.token_failed(Cause::Timeout(Wait::Token), None);
             }

@@ -218,7 +218,7 @@ impl Client {
 
 pub(crate) const fn no_answer(why: NoAnswer) -> Cause {
     match why {
-        NoAnswer::Network => Cause::Network,
+        NoAnswer::Network | NoAnswer::Unreached => Cause::Network,
         NoAnswer::Timeout => Cause::Timeout(Wait::Token),
     }
 }

@@ -213,7 +213,9 @@ impl Vonage {
         let Some(update) = self.take_update(number) else { return };
         let answer = match answer {
             Ok(answer) => answer,
-            Err(NoAnswer::Network) => return io.token_failed(Cause::Network, None),
+            Err(NoAnswer::Network | NoAnswer::Unreached) => {
+                return io.token_failed(Cause::Network, None);
+            }
             Err(NoAnswer::Timeout) => return io.token_failed(Cause::Timeout(Wait::Token), None),
         };
         let cause = Cause::Http { step: Step::UPDATE, status: answer.status };

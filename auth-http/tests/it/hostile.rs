@@ -98,6 +98,7 @@ async fn a_port_where_nobody_listens_is_the_networks_fault() {
     drop(listener);
     let error = client().perform(get(format!("http://{addr}/"))).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Network);
+    assert_eq!(NoAnswer::from(error), NoAnswer::Unreached, "it has not had the request");
 }
 
 #[tokio::test]

@@ -147,7 +147,9 @@ impl Adapter for Fake {
                 let cause = Cause::Http { step: 0, status: answer.status };
                 io.token_failed(cause, answer.retry_after);
             }
-            (Step::Token, Err(NoAnswer::Network)) => io.token_failed(Cause::Network, None),
+            (Step::Token, Err(NoAnswer::Network | NoAnswer::Unreached)) => {
+                io.token_failed(Cause::Network, None)
+            }
             (Step::Token, Err(NoAnswer::Timeout)) => {
                 io.token_failed(Cause::Timeout(redial_core::Wait::Token), None);
             }

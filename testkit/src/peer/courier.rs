@@ -132,7 +132,9 @@ impl Adapter for Courier {
     fn handle_http(&mut self, step: Step, answer: HttpResult, io: &mut Io<'_, Self>) {
         match (step, answer) {
             (Step::Letter(id), answer) => self.handle_letter(id, answer, io),
-            (Step::Token, Err(NoAnswer::Network)) => io.token_failed(Cause::Network, None),
+            (Step::Token, Err(NoAnswer::Network | NoAnswer::Unreached)) => {
+                io.token_failed(Cause::Network, None)
+            }
             (Step::Token, Err(NoAnswer::Timeout)) => {
                 io.token_failed(Cause::Timeout(Wait::Token), None);
             }

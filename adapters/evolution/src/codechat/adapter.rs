@@ -207,7 +207,9 @@ impl Adapter for CodeChat {
         let Step::Refresh = step;
         let answer = match answer {
             Ok(answer) => answer,
-            Err(NoAnswer::Network) => return io.token_failed(Cause::Network, None),
+            Err(NoAnswer::Network | NoAnswer::Unreached) => {
+                return io.token_failed(Cause::Network, None);
+            }
             Err(NoAnswer::Timeout) => {
                 return io.token_failed(Cause::Timeout(Wait::Token), None);
             }

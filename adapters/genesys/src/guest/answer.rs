@@ -58,7 +58,9 @@ impl GuestChat {
     pub(super) fn handle_guest(&mut self, answer: HttpResult, io: &mut Io<'_, Self>) {
         let answer = match answer {
             Ok(answer) => answer,
-            Err(NoAnswer::Network) => return io.token_failed(Cause::Network, None),
+            Err(NoAnswer::Network | NoAnswer::Unreached) => {
+                return io.token_failed(Cause::Network, None);
+            }
             Err(NoAnswer::Timeout) => return io.token_failed(Cause::Timeout(Wait::Token), None),
         };
         let cause = Cause::Http { step: Step::GUEST, status: answer.status };
