@@ -39,6 +39,8 @@ pub struct RingCentral {
     pub(crate) rejected: Option<Secret>,
     /// Whether what was offered last is no access token.
     pub(crate) malformed: bool,
+    /// The access token that a wstoken was asked for with, while there is no answer.
+    pub(crate) asked_with: Option<Secret>,
     /// The access token of the request that is under way over HTTPS, so that a late refusal is not
     /// held against a later one.
     pub(crate) sent_with: Option<Secret>,
@@ -52,6 +54,8 @@ pub struct RingCentral {
     pub(crate) conn: Option<ConnId>,
     /// The connection that was lost, until there is another one.
     pub(crate) lost: Option<Lost>,
+    /// Whether a context was given up without a connection that would have presented it.
+    pub(crate) abandoned: bool,
     pub(crate) replay: Option<Replay>,
     /// A recovery that has failed and is told once the subscription exists again.
     pub(crate) recovery_failed: Option<(Option<Lost>, Option<String>)>,
@@ -60,8 +64,8 @@ pub struct RingCentral {
     pub(crate) recent: Recent,
     pub(crate) ignored: u64,
     heartbeats: u64,
-    /// The latest time that the adapter has seen.
-    now: Timestamp,
+    /// When the peer was last heard.
+    heard: Timestamp,
     /// What came up where nothing could be told.
     untold: VecDeque<Message>,
 }
@@ -69,7 +73,8 @@ pub struct RingCentral {
 /// A connection that was lost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lost {
-    pub(crate) at: Timestamp,
+    /// Filled in by the next call that knows the time.
+    pub(crate) at: Option<Timestamp>,
     pub(crate) cause: Cause,
 }
 
@@ -134,12 +139,14 @@ impl RingCentral {
             ws: None,
             rejected: None,
             malformed: false,
+            asked_with: None,
             sent_with: None,
             wsc,
             asked: false,
             greeted: false,
             conn: None,
             lost: None,
+            abandoned: false,
             replay: None,
             recovery_failed: None,
             desired,
@@ -147,7 +154,7 @@ impl RingCentral {
             recent: Recent::default(),
             ignored: 0,
             heartbeats: 0,
-            now: Timestamp::ZERO,
+            heard: Timestamp::ZERO,
             untold: VecDeque::new(),
         }
     }
@@ -157,8 +164,15 @@ impl RingCentral {
     }
 
     pub(crate) fn forget_context(&mut self) {
-        self.wsc = None;
+        self.abandoned |= self.wsc.take().is_some();
         self.imported = false;
+    }
+
+    /// A loss is reported without the time, and the next call comes at once.
+    fn date_loss(&mut self, now: Timestamp) {
+        if let Some(lost) = &mut self.lost {
+            lost.at.get_or_insert(now);
+        }
     }
 }
 
@@ -187,7 +201,7 @@ impl Adapter for RingCentral {
     }
 
     fn authorize(&mut self, kind: Authorize, io: &mut Io<'_, Self>) {
-        self.now = io.cx.now;
+        self.date_loss(io.cx.now);
         match kind {
             Authorize::Regenerate { .. } => self.begin_token(io),
             // Never asked for: the builder lets no policy renew.
@@ -215,12 +229,13 @@ impl Adapter for RingCentral {
 
     /// Nothing may be sent before the hello. The wstoken is spent.
     fn handle_opened(&mut self, io: &mut Io<'_, Self>) {
-        self.now = io.cx.now;
+        self.date_loss(io.cx.now);
         self.ws = None;
     }
 
     fn handle_frame(&mut self, frame: Frame, io: &mut Io<'_, Self>) {
-        self.now = io.cx.now;
+        self.date_loss(io.cx.now);
+        self.heard = io.cx.now;
         match frame {
             Frame::Text(bytes) => self.handle_text(&bytes, io),
             Frame::Binary(_) => io.problem(Fault::Vendor, "a binary frame"),
@@ -229,7 +244,7 @@ impl Adapter for RingCentral {
     }
 
     fn handle_http(&mut self, step: Step, answer: HttpResult, io: &mut Io<'_, Self>) {
-        self.now = io.cx.now;
+        self.date_loss(io.cx.now);
         match step {
             Step::Oauth => self.handle_oauth(answer, io),
             Step::WsToken => self.handle_wstoken(answer, io),
@@ -274,7 +289,9 @@ impl Adapter for RingCentral {
 
     fn handle_closed(&mut self, cause: Cause) {
         if self.greeted && self.lost.is_none() {
-            self.lost = Some(Lost { at: self.now, cause });
+            // What a peer that has fallen silent sent since is lost too.
+            let silent = matches!(cause, Cause::Timeout(_));
+            self.lost = Some(Lost { at: silent.then_some(self.heard), cause });
         } else if let Some(message) = self.recovery_error(cause) {
             self.untold.push_back(message);
         }
@@ -299,7 +316,7 @@ impl Adapter for RingCentral {
     }
 
     fn handle_tick(&mut self, io: &mut Io<'_, Self>) {
-        self.now = io.cx.now;
+        self.date_loss(io.cx.now);
         while let Some(message) = self.untold.pop_front() {
             io.message(message);
         }
@@ -314,7 +331,8 @@ impl Adapter for RingCentral {
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        let now = (!self.untold.is_empty()).then_some(Timestamp::ZERO);
+        let undated = self.lost.is_some_and(|lost| lost.at.is_none());
+        let now = (undated || !self.untold.is_empty()).then_some(Timestamp::ZERO);
         let running = self.desired.running.map(|running| running.due);
         let timers = [now, self.making.due, self.making.given, running, self.desired.again];
         timers.into_iter().chain([self.slots.poll_timeout()]).flatten().min()

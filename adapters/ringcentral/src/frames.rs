@@ -18,7 +18,8 @@ impl RingCentral {
         if envelope.kind == "ConnectionDetails" {
             return self.handle_hello(envelope, io);
         }
-        if envelope.kind != "Error" {
+        // Before the hello nobody has said whose context it is.
+        if self.greeted {
             self.note_wsc(envelope.wsc.clone(), io);
         }
         let lane = io.wire_ids().decode(&envelope.message_id);
@@ -53,7 +54,7 @@ impl RingCentral {
         let Some(notification) = Notification::read(envelope.body) else {
             return io.problem(Fault::Vendor, "a notification that is no object");
         };
-        if self.desired.replaced.contains(&notification.subscription_id) {
+        if !self.desired.wants(&notification.subscription_id) {
             self.ignored = self.ignored.saturating_add(1);
             return;
         }

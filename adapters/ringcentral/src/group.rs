@@ -41,8 +41,7 @@ impl AuthGroup {
 
     /// Takes the place of one request, or says when there is one.
     pub(crate) fn begin(&self, now: Timestamp) -> Result<(), Timestamp> {
-        let silent = Timestamp::from_millis(self.shared.silent_until.load(Ordering::Acquire));
-        if silent > now {
+        if let Some(silent) = self.silent_until(now) {
             return Err(silent);
         }
         let mut earliest = Timestamp::MAX;
@@ -79,6 +78,12 @@ impl AuthGroup {
                 return;
             }
         }
+    }
+
+    /// Returns until when the group is silent, if it is.
+    pub(crate) fn silent_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let silent = Timestamp::from_millis(self.shared.silent_until.load(Ordering::Acquire));
+        Some(silent).filter(|silent| *silent > now)
     }
 
     /// Nothing goes out before this time.

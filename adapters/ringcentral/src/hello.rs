@@ -11,7 +11,9 @@ use crate::message::{Certainty, ConnectionDetails, Gap, Message, Wsc};
 pub(crate) struct Replay {
     /// The server's time at the hello: what happened before it is replayed.
     until: Option<Timestamp>,
-    /// When nothing is taken for a replay any more.
+    /// When the hello came.
+    begun: Timestamp,
+    /// When nothing is taken for a replay any more, if nothing comes until then.
     ends: Timestamp,
     count: u32,
     size: u32,
@@ -44,9 +46,12 @@ impl RingCentral {
                 None
             }
         };
-        let lost = self.lost.take();
+        let (lost, abandoned) = (self.lost.take(), core::mem::take(&mut self.abandoned));
+        // A recovery that failed before, and was not told of because this loss came first.
+        let untold = self.recovery_failed.take();
         let replay = details.recovery_buffer_size.filter(|_| resumed).map(|size| Replay {
-            until: details.creation_time,
+            until: details.creation_time.map(whole_second),
+            begun: io.cx.now,
             ends: io.cx.now + REPLAY,
             count: 0,
             size,
@@ -59,11 +64,15 @@ impl RingCentral {
         }
         io.message(Message::ConnectionReady { conn, details });
         // A context of an earlier process, or a session of this one.
-        let recovery = lost.is_some() || asked;
-        if recovery && resumed {
+        let recovery = lost.is_some() || asked || abandoned;
+        if resumed && untold.is_none() {
             io.message(Message::AutoRecoverSuccess { conn });
-        } else if recovery {
-            self.recovery_failed = Some((lost, error_code));
+            if self.replay.is_some_and(|replay| replay.size == 0) {
+                self.end_replay(io);
+            }
+        } else if recovery || untold.is_some() {
+            let (first, before) = untold.unwrap_or((lost, None));
+            self.recovery_failed = Some((first, error_code.or(before)));
             if self.desired.filters.is_none() {
                 self.tell_failed_recovery(io);
             }
@@ -81,29 +90,46 @@ impl RingCentral {
         }
     }
 
+    /// Tells what was lost although there is no subscription to tell it after.
+    pub(crate) fn give_up_recovery(&mut self, io: &mut Io<'_, Self>) {
+        if let Some((lost, _)) = self.recovery_failed.take() {
+            self.tell_gap(Certainty::Certain, lost, io);
+        }
+    }
+
     /// Counts what is replayed: a full buffer may have dropped what is older.
     pub(crate) fn note_replayed(&mut self, timestamp: &str, io: &mut Io<'_, Self>) {
         let Some(replay) = &mut self.replay else { return };
-        let happened = crate::time::parse(timestamp);
-        let later = match (happened, replay.until) {
-            (Some(happened), Some(until)) => happened > until,
-            _ => io.cx.now > replay.ends,
+        let now = io.cx.now;
+        let since = |until| Some(crate::time::parse(timestamp)?.since(until));
+        let live = match replay.until.and_then(since) {
+            // After the hello by the server's clock. If that is more than has passed here, the
+            // clock that stamps is another one, and says nothing.
+            Some(span) if !span.is_zero() => {
+                span.as_millis() <= now.since(replay.begun).as_millis().saturating_add(SKEW)
+            }
+            Some(_) | None => false,
         };
-        if later {
+        if live || now > replay.ends {
             self.replay = None;
             return;
         }
+        replay.ends = now + REPLAY;
         replay.count = replay.count.saturating_add(1);
         if replay.count >= replay.size {
-            let lost = replay.lost;
-            self.replay = None;
-            self.tell_gap(Certainty::Possible, lost, io);
+            self.end_replay(io);
+        }
+    }
+
+    fn end_replay(&mut self, io: &mut Io<'_, Self>) {
+        if let Some(replay) = self.replay.take() {
+            self.tell_gap(Certainty::Possible, replay.lost, io);
         }
     }
 
     fn tell_gap(&mut self, certainty: Certainty, lost: Option<Lost>, io: &mut Io<'_, Self>) {
         let Some(conn) = io.conn() else { return };
-        let (from, cause) = (lost.map(|lost| lost.at), lost.map(|lost| lost.cause));
+        let (from, cause) = (lost.and_then(|lost| lost.at), lost.map(|lost| lost.cause));
         io.message(Message::Gap(Gap { conn, certainty, from, to: io.cx.now, cause }));
         io.gap(false);
     }
@@ -130,7 +156,7 @@ impl RingCentral {
         let idle = details.idle_timeout.filter(|span| !span.is_zero());
         let keepalive = match (own, idle) {
             (Keepalive::Probe { interval, timeout, misses, pace }, Some(idle)) => {
-                let half = Span::from_millis((idle.as_millis() / 2).max(1));
+                let half = Span::from_millis(idle.as_millis() / 2).max(LEAST);
                 let interval = interval.min(half);
                 // The verdict about one heartbeat falls before the next is due.
                 let most = Span::from_millis(interval.as_millis() / u32::from(misses.max(1)));
@@ -148,7 +174,16 @@ impl RingCentral {
     }
 }
 
-/// How long notifications of which nobody knows when they happened are taken for a replay.
+/// Returns the last instant of what may be a whole second: not every server writes a fraction.
+fn whole_second(at: Timestamp) -> Timestamp {
+    if at.as_millis().is_multiple_of(1000) { at + Span::from_millis(999) } else { at }
+}
+
+/// The shortest wait between heartbeats that a server can ask for.
+const LEAST: Span = Span::from_millis(100);
+/// What a notification may take longer than the hello did, in milliseconds.
+const SKEW: u32 = 1000;
+/// How long a replay pauses.
 const REPLAY: Span = Span::from_secs(10);
 /// What a server has to end a connection that is too old.
 const GRACE: Span = Span::from_secs(10);

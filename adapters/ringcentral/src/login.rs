@@ -48,6 +48,8 @@ pub(crate) struct Login {
 struct Access {
     token: Secret,
     expires_at: Option<Timestamp>,
+    /// Whether a wstoken was asked for with it.
+    used: bool,
 }
 
 /// How an exchange has ended.
@@ -75,10 +77,16 @@ impl Login {
         self.access.as_ref().map(|access| &access.token)
     }
 
-    /// Returns whether the access token is known to have expired.
-    pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
-        let expires_at = self.access.as_ref().and_then(|access| access.expires_at);
-        expires_at.is_some_and(|at| at <= now)
+    /// Returns whether the access token has been of use and is known to have expired.
+    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
+        let used = self.access.as_ref().filter(|access| access.used);
+        used.and_then(|access| access.expires_at).is_some_and(|at| at <= now)
+    }
+
+    pub(crate) fn note_use(&mut self) {
+        if let Some(access) = &mut self.access {
+            access.used = true;
+        }
     }
 
     pub(crate) const fn refresh_token(&self) -> Option<&Secret> {
@@ -92,7 +100,7 @@ impl Login {
 
     /// Takes an access token from the application.
     pub(crate) fn offer(&mut self, token: Secret) {
-        self.access = Some(Access { token, expires_at: None });
+        self.access = Some(Access { token, expires_at: None, used: false });
     }
 
     /// Forgets the access token, if it is this one.
@@ -179,7 +187,8 @@ impl Login {
         };
         let token = Secret::new(text("access_token")?);
         let expires_in = fields.get("expires_in").and_then(body::seconds);
-        self.access = Some(Access { token, expires_at: expires_in.map(|span| now + span) });
+        let expires_at = expires_in.map(|span| now + span);
+        self.access = Some(Access { token, expires_at, used: false });
         if let Some(refresh) = text("refresh_token") {
             self.refresh = Some(Secret::new(refresh));
         }

@@ -23,7 +23,9 @@ pub(crate) fn is_gateway(text: &str, plain: bool) -> bool {
     };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (host, path) = rest.split_at(end);
-    is_host(host) && path.bytes().all(|byte| (b'!'..0x7F).contains(&byte) && byte != b'#')
+    is_host(host)
+        && path.len() <= MAX_GATEWAY
+        && path.bytes().all(|byte| (b'!'..0x7F).contains(&byte) && byte != b'#')
 }
 
 fn is_host(text: &str) -> bool {
@@ -116,6 +118,8 @@ pub(crate) fn is_path(path: &str) -> bool {
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The longest name that DNS knows, and a port.
 const MAX_HOST: usize = 253 + 6;
+/// The longest path of a gateway.
+const MAX_GATEWAY: usize = 4 << 10;
 /// The longest credential: an assertion may be some kilobytes.
 const MAX_CREDENTIAL: usize = 16 << 10;
 const MAX_DECODINGS: usize = 3;

@@ -51,9 +51,10 @@ pub const POLICY: Policy = Policy::new(PolicySpec {
     otherwise: Verdict::Retry(Recovery::KEEP),
     backoff: Backoff {
         // SDK: `min(8, 2 + 2n)` s, n failed attempts. With n = 0 it looks every 2 s, so the first
-        // attempt starts within 2 s of the loss; with the jitter here it starts after 1 to 2 s.
+        // attempt starts within 2 s of the loss. Here it starts after 0.5 to 1.5 s, so that a token
+        // and a handshake fit in too.
         growth: Growth::Table([
-            Span::from_secs(1),
+            Span::from_millis(500),
             Span::from_secs(4),
             Span::from_secs(6),
             Span::from_secs(8),
@@ -99,7 +100,7 @@ pub const POLICY: Policy = Policy::new(PolicySpec {
         // SDK.
         request: Span::from_secs(60),
     },
-    floor: Span::from_secs(1),
+    floor: Span::from_millis(500),
     retry_after_max: Span::from_secs(24 * 3600),
 });
 

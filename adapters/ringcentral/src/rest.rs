@@ -30,7 +30,8 @@ impl RingCentral {
             // It may have arrived. Whether it is sent again is the application's decision.
             Err(_) => return io.settle(id, Outcome::Unknown),
         };
-        if answer.status == 401 && tries == 0 && self.can_renew() {
+        let silent = self.group().silent_until(io.cx.now).is_some();
+        if answer.status == 401 && tries == 0 && self.can_renew() && !silent {
             // Refused, and so not carried out: once more with another access token.
             if let Some(access) = self.login.access().cloned()
                 && self.sent_with.as_ref() == Some(&access)

@@ -55,7 +55,10 @@ impl Desired {
 
     pub(crate) fn revoke(&mut self) {
         self.filters = None;
-        self.leaving = self.info.take().map(|info| info.id().into());
+        if let Some(info) = self.info.take() {
+            self.leaving = Some(info.id().into());
+            self.replace(info.id().into());
+        }
         self.touch();
     }
 
@@ -73,6 +76,15 @@ impl Desired {
             self.replaced.remove(0);
         }
         self.replaced.push(id);
+    }
+
+    /// Returns whether notifications of this subscription are for the application. While it is not
+    /// known which one there is, any may be.
+    pub(crate) fn wants(&self, id: &str) -> bool {
+        match &self.info {
+            Some(info) if self.settled => id.is_empty() || id == info.id(),
+            _ => !self.replaced.iter().any(|replaced| replaced == id),
+        }
     }
 
     /// Another session has begun: the server knows nothing of the old one's subscription.
@@ -245,13 +257,15 @@ impl RingCentral {
                 Operation::Create | Operation::Restore => {
                     self.desired.filters = None;
                     self.desired.info = None;
-                    self.recovery_failed = None;
                 }
             }
         }
         if let Some(conn) = io.conn() {
             let operation = running.operation;
             io.message(Message::SubscriptionFailed { conn, operation, error, retry });
+            if self.desired.filters.is_none() {
+                self.give_up_recovery(io);
+            }
         }
     }
 

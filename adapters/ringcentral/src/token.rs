@@ -51,7 +51,8 @@ impl RingCentral {
         if !self.making.wanted || self.making.oauth || self.making.asking.is_some() {
             return;
         }
-        let stale = self.login.is_expired(io.cx.now) && self.login.can_ask();
+        // One that was never used counts, however soon it expires: there is no better one.
+        let stale = self.login.is_stale(io.cx.now) && self.login.can_ask();
         let access = self.login.access().filter(|_| !stale).cloned();
         let Some(access) = access else {
             return self.renew_access(io);
@@ -62,6 +63,8 @@ impl RingCentral {
                 self.making.due = None;
                 self.making.asking = Some(io.cx.now);
                 let request = self.config.client.wstoken(&access);
+                self.login.note_use();
+                self.asked_with = Some(access);
                 io.session_http(Step::WsToken, self.policy.spec().timeouts.http, request);
             }
         }
@@ -70,6 +73,13 @@ impl RingCentral {
     /// Asks for an access token, of the server or of the application. One exchange at a time.
     pub(crate) fn renew_access(&mut self, io: &mut Io<'_, Self>) {
         if self.making.oauth {
+            return;
+        }
+        if self.login.can_ask()
+            && let Some(at) = self.group().silent_until(io.cx.now)
+        {
+            // Whatever is asked for while the group is silent lengthens the silence.
+            self.making.due = Some(at);
             return;
         }
         if let Some(request) = self.login.request(&self.config.client) {
@@ -109,8 +119,8 @@ impl RingCentral {
     }
 
     pub(crate) fn handle_wstoken(&mut self, answer: HttpResult, io: &mut Io<'_, Self>) {
-        let begun = self.making.asking.take();
-        if let (Err(NoAnswer::Network), Some(begun)) = (&answer, begun) {
+        let (begun, asked_with) = (self.making.asking.take(), self.asked_with.take());
+        if let (Err(NoAnswer::Unreached), Some(begun)) = (&answer, begun) {
             self.group().give_back(begun);
         }
         let answer = match answer {
@@ -128,7 +138,7 @@ impl RingCentral {
                 None => self.fail_token(cause, answer.retry_after, io),
             },
             401 => {
-                if let Some(access) = self.login.access().cloned() {
+                if let Some(access) = asked_with {
                     self.login.reject(&access);
                     self.rejected = Some(access);
                 }
@@ -174,7 +184,7 @@ impl RingCentral {
     /// what belongs to it.
     pub(crate) fn write_handshake(&mut self, intent: Intent, out: &mut Handshake) {
         if intent == Intent::Restart && !self.imported {
-            self.wsc = None;
+            self.abandoned |= self.wsc.take().is_some();
         }
         let Some(ws) = &self.ws else { return };
         let mark = if ws.uri.contains('?') { '&' } else { '?' };

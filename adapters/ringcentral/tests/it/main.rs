@@ -4,7 +4,9 @@
 mod conformance;
 mod defects;
 mod explored;
+mod hostile;
 mod laws;
+mod losses;
 mod recordings;
 mod requests;
 mod sessions;

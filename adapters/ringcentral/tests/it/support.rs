@@ -215,6 +215,12 @@ impl World {
         serde_json::from_str(text).unwrap()
     }
 
+    /// The frame that was sent last, where it is a heartbeat.
+    pub(crate) fn last_heartbeat(&self) -> Option<Value> {
+        let frame = self.frames.last().map(|(_, text)| serde_json::from_str(text).unwrap());
+        frame.filter(|frame: &Value| frame[0]["type"] == "Heartbeat")
+    }
+
     pub(crate) fn sent(&self) -> Vec<Value> {
         self.frames.iter().map(|(_, text)| serde_json::from_str(text).unwrap()).collect()
     }
