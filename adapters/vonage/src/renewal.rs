@@ -250,6 +250,10 @@ impl Vonage {
         self.tokens.refused();
         if self.renewal.expired_at.is_none() {
             self.renewal.expired_at = Some(io.cx.now + self.config.grace());
+            // A renewal that waits for its answer would keep the old token for the next dial.
+            if self.renewal.update.is_none() {
+                io.token_failed(Cause::Refused(Refusal::ExpiredToken as u16), None);
+            }
             io.token_rejected();
         }
     }

@@ -68,11 +68,12 @@ impl Tokens {
     }
 
     /// The connection is gone. A token of which the server was told, and about which it has not
-    /// said a word, keeps its place behind the one that is known to be good; one of which it was
-    /// never told is the newest, and the next.
+    /// said a word, keeps its place behind one that is known to be good; one of which it was never
+    /// told is the newest, and the next.
     pub(crate) fn unbind(&mut self) {
         self.bound = false;
-        if !self.told
+        let good = self.held.as_ref().is_some_and(|held| !self.is_dead(held));
+        if !(self.told && good)
             && let Some(token) = self.offered.take()
         {
             self.hold(token);

@@ -475,3 +475,77 @@ fn of_two_refused_tokens_neither_is_presented() {
     world.offer("T3");
     assert!(world.dialled().expect("a dial").contains("session_id=S1&token=T3"));
 }
+
+#[test]
+fn a_token_that_is_called_expired_while_another_is_asked_for_is_not_presented_either() {
+    let sourced = builder(V2).token(jwt("T1", 0, 100).as_str().into()).token_source(true);
+    let mut world = World::online_with(V2, sourced);
+    world.stay(80_000);
+    assert_eq!(world.asked().len(), 1);
+    world.error("system:error:expired-token");
+    world.lose(Cause::Network);
+    world.run(10_000);
+    assert!(world.take_dials().is_empty());
+    assert_eq!(world.asked().len(), 2);
+    world.offer("T2");
+    assert!(world.dialled().expect("a dial").contains("session_id=S1&token=T2"));
+}
+
+#[test]
+fn an_answer_that_comes_after_the_old_token_has_been_called_expired_is_told_at_once() {
+    for generation in BOTH {
+        let token = jwt("T1", 0, 100);
+        let sourced = builder(generation).token(token.as_str().into()).token_source(true);
+        let mut world = World::online_with(generation, sourced);
+        world.stay(80_000);
+        world.error("system:error:expired-token");
+        world.offer("T2");
+        world.accept_update();
+        assert!(world.session.is_online());
+        assert_eq!(world.asked().len(), 1);
+        world.lose(Cause::Network);
+        world.run(1_000);
+        assert!(world.dialled().expect("a dial").contains("session_id=S1&token=T2"));
+    }
+}
+
+#[test]
+fn a_token_that_is_called_expired_while_the_next_is_told_gives_its_place_to_it() {
+    for generation in BOTH {
+        let mut world = World::online(generation);
+        world.run(10);
+        world.offer("T2");
+        world.error("system:error:expired-token");
+        world.lose(Cause::Network);
+        world.run(1_000);
+        assert!(world.dialled().expect("a dial").contains("session_id=S1&token=T2"));
+        assert_eq!(world.asked(), []);
+    }
+}
+
+#[test]
+fn odd_claims_renew_nothing_more_often_than_every_30_seconds() {
+    let exp = START / 1000 + 1_000;
+    for odd in [
+        json!({ "exp": 1e308, "iat": 0 }),
+        json!({ "exp": 1e308, "iat": -1e308 }),
+        json!({ "exp": u64::MAX, "iat": u64::MAX - 1 }),
+        json!({ "exp": exp, "iat": 1 }),
+        json!({ "exp": exp, "iat": exp + 1 }),
+        json!({ "exp": exp, "iat": 1e308 }),
+        json!({ "exp": "soon", "iat": [] }),
+        json!([exp]),
+        json!(exp),
+    ] {
+        let token = claims(&odd);
+        let sourced = builder(V2).token(token.as_str().into()).token_source(true);
+        let mut world = World::online_with(V2, sourced);
+        for _ in 0..10 {
+            world.stay(30_000);
+            // The source has nothing newer.
+            world.offer(&token);
+        }
+        assert!(world.session.is_online(), "{odd}");
+        assert!(world.asked().len() <= 11 && world.http.is_empty(), "{odd}: {:?}", world.asked());
+    }
+}
