@@ -26,6 +26,24 @@ fn an_event_is_acknowledged_at_once_with_nothing() {
 }
 
 #[test]
+fn an_event_is_acknowledged_before_the_session_is_confirmed() {
+    for generation in BOTH {
+        let mut world = World::new(generation, builder(generation).token("T1".into()));
+        world.input(Input::Connect);
+        world.open();
+        world.text(r#"0{"sid":"e","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#);
+        // One that comes before its namespace is answered as soon as that is there.
+        world.text(r#"424["text",{"id":"1","cid":"CON-1"}]"#);
+        assert!(!world.texts().contains(&"434[]".to_owned()));
+        world.text(if generation == V2 { r#"40{"sid":"s"}"# } else { "40" });
+        assert!(world.texts().contains(&"434[]".to_owned()));
+        world.text(r#"425["text",{"id":"2","cid":"CON-1"}]"#);
+        assert_eq!(world.last_text().as_deref(), Some("435[]"));
+        assert_eq!(events(&world).len(), 0);
+    }
+}
+
+#[test]
 fn bytes_in_an_event_are_read_and_its_acknowledgement_goes_out_after_them() {
     for generation in BOTH {
         let mut world = World::online(generation);
