@@ -18,7 +18,7 @@ use crate::output::{self, Failure};
 pub(crate) use evolution::{EvolutionArgs, EvolutionProfile, KeyPlace, ServeEvolutionArgs};
 pub(crate) use faults::{ProxyArgs, ReplayArgs, StormArgs};
 pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch};
-pub(crate) use ringcentral::{ServeRingCentralArgs, TokenReuse};
+pub(crate) use ringcentral::{RingCentralArgs, ServeRingCentralArgs, TokenReuse};
 pub(crate) use vonage::{ServeVonageArgs, VonageArgs, VonageBackoff, VonageGeneration};
 
 /// Keeps a vendor's WebSocket session alive, and shows it.
@@ -106,6 +106,8 @@ pub(crate) enum ConnectVendor {
     Evolution(Box<EvolutionArgs>),
     /// Vonage's client sessions over Socket.IO.
     Vonage(Box<VonageArgs>),
+    /// RingCentral's WebSocket gateway, with REST.
+    Ringcentral(Box<RingCentralArgs>),
 }
 
 /// What every vendor has.
@@ -138,7 +140,8 @@ pub(crate) struct CommonArgs {
     /// Keep a snapshot in this file (mode 0600), and go on from it.
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
-    /// Print the envelope of every frame to stderr, without bodies.
+    /// Print the envelope of every frame to stderr, without bodies; with ringcentral whole frames,
+    /// without tokens.
     #[arg(long)]
     pub(crate) debug_frames: bool,
 }

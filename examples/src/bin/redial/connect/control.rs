@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::store::Store;
-use super::{Answer, Kinds, Vendor, Words};
+use super::{Answer, Kinds, Told, Vendor, Words};
 use crate::output::Failure;
 
 /// A session's console.
@@ -48,9 +48,14 @@ impl<A: Vendor> Console<A> {
     fn say(&mut self, item: Item<A>) {
         match item {
             Item::Notice(notice) => self.kinds.notice::<A>(&notice),
-            Item::Message(message) => match A::missing(&message) {
-                Some(fields) => self.kinds.missing::<A>(&fields),
-                None => self.kinds.lines.line("message", A::message(&message)),
+            Item::Message(message) => match A::told(&message) {
+                Told::Message(fields) => self.kinds.lines.line("message", fields),
+                Told::Vendor(fields) => self.kinds.lines.line("vendor", fields),
+                Told::Missing(fields) => self.kinds.missing::<A>(&fields),
+                Told::Gap { certainty, span, cause } => {
+                    self.kinds.gap_until_now::<A>(certainty, span, cause);
+                }
+                Told::Nothing => {}
             },
             Item::Reply { id, reply } => self.reply(id, &reply),
             Item::Fate(settled) => self.fate(settled),
@@ -150,9 +155,9 @@ impl<A: Vendor> Console<A> {
             },
             "snapshot" => return self.snapshot(client).map(Ok),
             "subscribe" => subscribe(client, order.remove("filters"))?,
-            "revoke" => return Err("revoke: not with this vendor".into()),
             name => match A::command(name, &order) {
                 Some(command) => client.command(command),
+                None if name == "revoke" => return Err("revoke: not with this vendor".into()),
                 None => return Err("unknown command".into()),
             },
         }
@@ -245,8 +250,7 @@ fn subscribe<A: Vendor>(client: &mut Client<A>, filters: Option<Value>) -> Resul
     let Some(Value::Array(filters)) = filters else {
         return Err("\"filters\" is an array".into());
     };
-    let commands: Vec<A::Command> = filters.into_iter().map(A::filter).collect::<Result<_, _>>()?;
-    for command in commands {
+    for command in A::filters(filters)? {
         client.command(command);
     }
     Ok(())

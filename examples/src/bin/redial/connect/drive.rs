@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::task::Poll;
 
 use futures_util::StreamExt as _;
-use redial_core::{Item, Notice, StopReason};
+use redial_core::{Adapter, Item, Notice, StopReason};
 use redial_tungstenite::Client;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -28,15 +28,33 @@ pub(crate) struct Driven<A: Vendor> {
     pub(crate) store: Store,
     /// Where its flight recorder writes.
     pub(crate) record: Option<PathBuf>,
+    /// What keeps things of its messages.
+    pub(crate) keeper: Option<Keeper<A>>,
 }
+
+/// Keeps what messages bring, before they are printed.
+pub(crate) type Keeper<A> = Box<dyn FnMut(&<A as Adapter>::Message) -> Result<(), Failure>>;
 
 /// Drives a client from stdin and signals, and prints what it says.
 pub(crate) async fn drive<A: Vendor>(
     (client, store): (Client<A>, Store),
     common: &CommonArgs,
 ) -> Result<ExitCode, Failure> {
-    let driven = Driven { name: String::new(), client, store, record: common.record.clone() };
+    drive_all(vec![alone(client, store, common)], common.json).await
+}
+
+/// Drives a client, and keeps what its messages bring.
+pub(crate) async fn drive_keeping<A: Vendor>(
+    (client, store): (Client<A>, Store),
+    common: &CommonArgs,
+    keeper: Keeper<A>,
+) -> Result<ExitCode, Failure> {
+    let driven = Driven { keeper: Some(keeper), ..alone(client, store, common) };
     drive_all(vec![driven], common.json).await
+}
+
+fn alone<A: Vendor>(client: Client<A>, store: Store, common: &CommonArgs) -> Driven<A> {
+    Driven { name: String::new(), client, store, record: common.record.clone(), keeper: None }
 }
 
 /// Drives clients until the last one has ended.
@@ -90,6 +108,7 @@ struct Session<A: Vendor> {
     store: Store,
     files: Files,
     console: Console<A>,
+    keeper: Option<Keeper<A>>,
     ended: bool,
     /// How it ended, and what the vendor's documents say about that.
     stopped: Option<(StopReason, Option<Cow<'static, str>>)>,
@@ -98,11 +117,12 @@ struct Session<A: Vendor> {
 impl<A: Vendor> Sessions<A> {
     fn open(all: Vec<Driven<A>>, lines: Lines) -> Result<Self, Failure> {
         let many = all.len() > 1;
-        let open = |Driven { name, client, store, record }: Driven<A>| {
+        let open = |Driven { name, client, store, record, keeper }: Driven<A>| {
             let lines = if many { lines.of_session(&name) } else { lines.clone() };
             let files = Files::open(record.as_deref(), &client)?;
             let console = Console::new(Kinds::new(lines), store.clone());
-            Ok(Session { name, client, store, files, console, ended: false, stopped: None })
+            let (ended, stopped) = (false, None);
+            Ok(Session { name, client, store, files, console, keeper, ended, stopped })
         };
         let all = all.into_iter().map(open).collect::<Result<_, Failure>>()?;
         let lines = if many { lines.of_session(ALL) } else { lines };
@@ -142,6 +162,9 @@ impl<A: Vendor> Sessions<A> {
         };
         if let Item::Notice(notice @ Notice::Stopped { reason }) = &item {
             session.stopped = Some((*reason, A::explain(notice)));
+        }
+        if let (Item::Message(message), Some(keep)) = (&item, &mut session.keeper) {
+            keep(message)?;
         }
         session.console.item(item);
         Ok(true)

@@ -68,7 +68,7 @@ async fn codechat(args: EvolutionArgs, typed: &Typed) -> Result<ExitCode, Failur
         }
         let tokens = tokens.clone().map(Tokens::Shared);
         let (client, store) = setup::client_on(&network, adapter, &common, tokens)?;
-        all.push(Driven { name: event, client, store, record: common.record });
+        all.push(Driven { name: event, client, store, record: common.record, keeper: None });
     }
     drive_all(all, args.common.json).await
 }

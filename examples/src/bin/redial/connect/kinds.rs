@@ -1,7 +1,7 @@
 //! Notices and causes in the words of the tool's contract.
 
 use redial_core::{
-    Adapter, Cause, ConnId, Continuity, Intent, Notice, Reason, StopReason, SuspendReason,
+    Adapter, Cause, ConnId, Continuity, Intent, Notice, Reason, Span, StopReason, SuspendReason,
     Timestamp, TokenUse, Wait,
 };
 use serde_json::{Value, json};
@@ -121,6 +121,22 @@ impl Kinds {
             fields[key] = value.clone();
         }
         self.lines.line("gap", fields);
+    }
+
+    /// Prints that messages may be missing in the span up to now.
+    pub(crate) fn gap_until_now<A: Adapter>(
+        &self,
+        certainty: &str,
+        span: Option<Span>,
+        cause: Option<Cause>,
+    ) {
+        let to = self.lines.t_ms();
+        let from = span.map_or(0, |span| to.saturating_sub(span.as_millis().into()));
+        let cause = cause.map(cause_json::<A>);
+        let fields = json!({
+            "certainty": certainty, "from_ms": from, "to_ms": to, "cause": cause, "filled": false,
+        });
+        self.lines.line_at(to, "gap", fields);
     }
 
     /// Returns from when to when messages may be missing, and why.

@@ -9,6 +9,7 @@ mod genesys;
 mod input;
 mod kinds;
 mod liveperson;
+mod ringcentral;
 pub(crate) mod setup;
 pub(crate) mod signals;
 mod store;
@@ -17,7 +18,7 @@ mod vonage;
 use std::borrow::Cow;
 use std::process::ExitCode;
 
-use redial_core::{Continuity, Item, Notice};
+use redial_core::{Cause, Continuity, Item, Notice, Span};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -34,6 +35,7 @@ pub(crate) async fn run(args: ConnectArgs, typed: Typed) -> Result<ExitCode, Fai
         ConnectVendor::Genesys(args) => genesys::run(*args, &typed).await,
         ConnectVendor::Evolution(args) => evolution::run(*args, &typed).await,
         ConnectVendor::Vonage(args) => vonage::run(*args, &typed).await,
+        ConnectVendor::Ringcentral(args) => ringcentral::run(*args, &typed).await,
     }
 }
 
@@ -44,6 +46,11 @@ pub(crate) trait Vendor:
     /// The fields of a frame that say what it is, and nothing of what people say.
     const ENVELOPE: &'static [&'static str];
 
+    /// Returns a frame's text as `--debug-frames` shows it, where that is more than its envelope.
+    fn shown(frame: &[u8]) -> Option<String> {
+        let _ = frame;
+        None
+    }
     /// Returns whether messages may be missing after a loss, where the adapter does not say so
     /// itself.
     fn means_gap(continuity: Continuity) -> bool;
@@ -55,6 +62,10 @@ pub(crate) trait Vendor:
     }
     /// Reads one of the filters that `subscribe` carries.
     fn filter(value: serde_json::Value) -> Result<Self::Command, String>;
+    /// Makes commands of all the filters that `subscribe` carries.
+    fn filters(values: Vec<serde_json::Value>) -> Result<Vec<Self::Command>, String> {
+        values.into_iter().map(Self::filter).collect()
+    }
     /// Reads a command that only this vendor has; nothing where it has none of this name.
     fn command(
         name: &str,
@@ -65,14 +76,13 @@ pub(crate) trait Vendor:
     }
     /// Returns the fields of a `message` line.
     fn message(message: &Self::Message) -> serde_json::Value;
-    /// Returns the fields of the `gap` line that stands for a message, where it says that others
-    /// are missing. Where one vendor's messages do, it has [`Vendor::NAMES_GAPS`].
-    fn missing(message: &Self::Message) -> Option<serde_json::Value> {
-        let _ = message;
-        None
-    }
     /// Whether every gap that the adapter finds is told by a message, too.
     const NAMES_GAPS: bool = false;
+    /// Returns what a message is printed as. Where one vendor's messages tell of gaps, it has
+    /// [`Vendor::NAMES_GAPS`].
+    fn told(message: &Self::Message) -> Told {
+        Told::Message(Self::message(message))
+    }
     /// Returns what a `response` line says.
     fn reply(reply: &Self::Reply) -> Answer;
     /// Returns the name of the event that was the answer, where answers have names.
@@ -102,6 +112,21 @@ pub(crate) trait Vendor:
 
 /// Sees every item of one session, and says what the vendor itself would call it.
 pub(crate) type Words<A> = Box<dyn FnMut(&Item<A>) -> Vec<serde_json::Value> + Send>;
+
+/// What a vendor's message is printed as.
+pub(crate) enum Told {
+    /// A `message` line with these fields.
+    Message(serde_json::Value),
+    /// A `vendor` line with these fields.
+    Vendor(serde_json::Value),
+    /// A `gap` line with these fields: some messages are missing for certain.
+    Missing(serde_json::Value),
+    /// A `gap` line: how sure it is, how long it was up to now, and why. An earlier process was
+    /// there when it began where nobody knows.
+    Gap { certainty: &'static str, span: Option<Span>, cause: Option<Cause> },
+    /// Nothing.
+    Nothing,
+}
 
 /// What a `response` line says.
 pub(crate) struct Answer {

@@ -97,7 +97,7 @@ pub(crate) fn client_on<A: Vendor>(
         builder = builder.record();
     }
     if common.debug_frames {
-        builder = builder.tap(frames::printer(A::ENVELOPE));
+        builder = builder.tap(frames::printer::<A>());
     }
     match tokens {
         Some(Tokens::Command(command)) => {

@@ -94,7 +94,7 @@ fn read_snapshot<A: Vendor>(text: &str) -> Option<(Snapshot<A>, Names)> {
 }
 
 /// Replaces a file in one step with one that only its owner can read.
-fn write_private(path: &Path, bytes: &[u8], sync: bool) -> std::io::Result<()> {
+pub(super) fn write_private(path: &Path, bytes: &[u8], sync: bool) -> std::io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);

@@ -11,7 +11,7 @@ use redial_vonage::{
 use serde_json::{Map, Value, json};
 
 use super::setup::Tokens;
-use super::{Answer, Vendor, Words, drive, setup};
+use super::{Answer, Told, Vendor, Words, drive, setup};
 use crate::cli::{self, Typed, VonageArgs, VonageBackoff, VonageGeneration};
 use crate::output::Failure;
 
@@ -140,12 +140,12 @@ impl Vendor for Vonage {
         }
     }
 
-    fn missing(message: &Message) -> Option<Value> {
+    fn told(message: &Message) -> Told {
         match message {
             Message::Missing { cid, from, to } => {
-                Some(json!({ "cid": cid, "first": from, "last": to }))
+                Told::Missing(json!({ "cid": cid, "first": from, "last": to }))
             }
-            _ => None,
+            message => Told::Message(Self::message(message)),
         }
     }
 
