@@ -103,7 +103,8 @@ pub trait Adapter: Sized {
         io.alive();
     }
 
-    /// The connection is lost. What belonged to it is forgotten here.
+    /// The connection is lost. What belonged to it is forgotten here. An adapter that has
+    /// something to say about it asks for a tick at once, by [`Adapter::poll_timeout`].
     fn handle_closed(&mut self, cause: Cause) {
         let _ = cause;
     }

@@ -311,13 +311,20 @@ impl<A: Adapter> Session<A> {
             self.continue_exchange(cx, exchange, Err(NoAnswer::Timeout));
             self.drain(cx);
         }
+        self.tick_adapter(cx);
+        self.ledger.tick(cx.now);
+        self.take_fates();
+        self.feed(cx, Event::Tick);
+        self.drain(cx);
+        // A connection that this tick has ended may have left the adapter something to say.
+        self.tick_adapter(cx);
+    }
+
+    fn tick_adapter(&mut self, cx: Cx) {
         if self.adapter.poll_timeout().is_some_and(|at| at <= cx.now) {
             self.call(cx, Scope::Session, A::handle_tick);
             self.drain(cx);
         }
-        self.ledger.tick(cx.now);
-        self.take_fates();
-        self.feed(cx, Event::Tick);
     }
 
     fn offer_token(&mut self, cx: Cx, token: crate::secret::Secret) {
