@@ -203,7 +203,7 @@ impl Adapter for RingCentral {
     fn authorize(&mut self, kind: Authorize, io: &mut Io<'_, Self>) {
         self.date_loss(io.cx.now);
         match kind {
-            Authorize::Regenerate { .. } => self.begin_token(io),
+            Authorize::Regenerate { cause, .. } => self.begin_token(cause, io),
             // Never asked for: the builder lets no policy renew.
             Authorize::Renew => io.token_ready(None, true),
         }
@@ -211,7 +211,10 @@ impl Adapter for RingCentral {
 
     fn offer_token(&mut self, token: Secret) -> bool {
         self.malformed = !net::is_credential(token.expose());
+        self.making.answered = self.making.wanted;
         if !self.malformed {
+            // Until there is another one, whoever is asked is told which one is dead.
+            self.rejected.take_if(|rejected| *rejected != token);
             self.login.offer(token);
             self.making.given = None;
         }

@@ -17,9 +17,11 @@ use crate::{body, net};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Making {
     /// Whether a connection waits for a wstoken.
-    wanted: bool,
+    pub(crate) wanted: bool,
     /// Whether the access token was renewed for it: a second refusal is final.
     refreshed: bool,
+    /// Whether the application has just given an access token.
+    pub(crate) answered: bool,
     /// Whether an OAuth exchange is under way, whoever wants it.
     pub(crate) oauth: bool,
     /// When a wstoken was asked for, while there is no answer.
@@ -38,10 +40,15 @@ pub(crate) struct WsToken {
 
 impl RingCentral {
     /// Begins to make a wstoken.
-    pub(crate) fn begin_token(&mut self, io: &mut Io<'_, Self>) {
+    pub(crate) fn begin_token(&mut self, last: Option<Cause>, io: &mut Io<'_, Self>) {
+        let pending = core::mem::replace(&mut self.making.wanted, true);
         // The application's answer goes on with the request that asked for it.
-        if !core::mem::replace(&mut self.making.wanted, true) {
+        if !core::mem::take(&mut self.making.answered) {
             self.making.refreshed = false;
+            // The one before has ended elsewhere: there was no access token, or no time.
+            if pending {
+                self.note_failure(last.unwrap_or(Cause::Network), io);
+            }
         }
         self.advance_token(io);
     }
@@ -95,7 +102,7 @@ impl RingCentral {
             if !self.making.wanted {
                 self.making.given = Some(io.cx.now + self.policy.spec().timeouts.http);
             }
-            io.token_needed(self.rejected.take());
+            io.token_needed(self.rejected.clone());
         } else {
             let cause = Cause::Http { step: login::LOGIN, status: 401 };
             self.fail_token(cause, None, io);

@@ -1,6 +1,6 @@
 //! What is told of a loss: when it began, what it cost, and once only.
 
-use redial_core::{Cause, Input, Session, Timestamp, Wait};
+use redial_core::{Cause, Input, Item, Notice, Secret, Session, Span, Timestamp, Wait};
 use redial_ringcentral::{Certainty, Gap, Message, RingCentral};
 use serde_json::{Value, json};
 
@@ -203,4 +203,36 @@ fn the_first_attempt_begins_within_two_seconds_and_the_others_as_the_vendor_wait
             assert!((least..=least + 1_000).contains(&wait), "{attempt}: {wait}");
         }
     }
+}
+
+#[test]
+fn an_attempt_that_ends_for_want_of_an_access_token_is_told_too() {
+    let mut it = World::new(adapter().share().unwrap().session());
+    it.input(Input::Connect);
+    it.input(Input::OfferToken("one".into()));
+    it.authorize();
+    it.open();
+    it.receive(&hello("wsc-1", json!({})));
+    it.lose(Cause::Network);
+    while it.http.is_empty() {
+        it.step();
+    }
+    it.answer(401, &json!({}));
+    let retry_after = Some(Span::from_secs(2));
+    it.input(Input::TokenUnavailable { cause: Cause::Network, retry_after });
+    assert!(matches!(it.notices().last(), Some(Notice::RetryScheduled { .. })));
+    it.run(10_000);
+    // It is still known which token is dead: a source that keeps it would give it again.
+    let rejected = it.items.iter().filter_map(|(_, item)| match item {
+        Item::TokenNeeded { rejected, .. } => Some(rejected.as_ref().map(Secret::expose)),
+        _ => None,
+    });
+    assert_eq!(rejected.collect::<Vec<_>>(), [None, Some("one"), Some("one")]);
+    it.input(Input::OfferToken("two".into()));
+    it.authorize();
+    it.open();
+    it.receive(&hello("wsc-2", json!({ "recoveryState": "Successful" })));
+    let words = it.told();
+    let expected = ["autoRecoverError 1", "Resumed", "newWsc 2 1", "autoRecoverSuccess 2"];
+    assert_eq!(words[2..], expected, "{words:?}");
 }
