@@ -43,6 +43,12 @@ impl Body {
         self.parse().unwrap_or_default()
     }
 
+    /// Returns the body as a value, null where it is so large that the value, which takes a multiple
+    /// of it, would be more than a peer may make us keep.
+    pub(crate) fn bounded(&self) -> Value {
+        if self.0.len() > MAX_VALUE { Value::Null } else { self.value() }
+    }
+
     /// Reads the body as a type of the caller's.
     ///
     /// # Errors
@@ -98,3 +104,6 @@ pub(crate) fn len(value: &Value) -> usize {
     let _ = write!(count, "{value}");
     count.0
 }
+
+/// The largest body of the adapter's own that is taken apart.
+const MAX_VALUE: usize = 256 << 10;

@@ -2,9 +2,11 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -47,7 +49,7 @@ pub(crate) fn decode(frame: &Bytes) -> Result<Envelope, &'static str> {
 /// counts only where the frame is no JSON as a whole.
 fn boundary(frame: &Bytes) -> Option<usize> {
     let at = frame.windows(BOUNDARY.len()).position(|window| window == BOUNDARY)?;
-    let json = serde_json::from_slice::<Vec<&RawValue>>(frame).is_ok();
+    let json = serde_json::from_slice::<IgnoredAny>(frame).is_ok();
     (!json).then_some(at)
 }
 
@@ -65,13 +67,8 @@ fn split(frame: &Bytes, at: usize) -> Result<Envelope, &'static str> {
 }
 
 fn whole(frame: &Bytes) -> Result<Envelope, &'static str> {
-    let parts: Vec<&RawValue> = serde_json::from_slice(frame).map_err(|_| NO_FRAME)?;
-    let (meta, body) = match parts.as_slice() {
-        [meta] => (meta, None),
-        [meta, body] if body.get() == "null" => (meta, None),
-        [meta, body] => (meta, Some(*body)),
-        _ => return Err(NO_FRAME),
-    };
+    let Parts(meta, body) = serde_json::from_slice(frame).map_err(|_| NO_FRAME)?;
+    let body = body.filter(|body| body.get() != "null");
     envelope(meta.get().as_bytes(), Body::part(frame, body))
 }
 
@@ -79,20 +76,27 @@ fn envelope(meta: &[u8], body: Body) -> Result<Envelope, &'static str> {
     if meta.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(NO_META);
     }
-    let meta: Meta = serde_json::from_slice(meta).map_err(|_| NO_META)?;
+    let meta: Meta<'_> = serde_json::from_slice(meta).map_err(|_| NO_META)?;
+    let status = field(meta.status).as_u64().and_then(|status| u16::try_from(status).ok());
     let text = |value: Value| match value {
         Value::String(text) => text,
         _ => String::new(),
     };
-    let status = meta.status.as_u64().and_then(|status| u16::try_from(status).ok());
     Ok(Envelope {
-        kind: text(meta.kind),
-        message_id: text(meta.message_id),
+        kind: text(field(meta.kind)),
+        message_id: text(field(meta.message_id)),
         status,
-        wsc: Wsc::read(&meta.wsc),
-        headers: meta.headers,
+        wsc: Wsc::read(&field(meta.wsc)),
+        headers: field(meta.headers),
         body,
     })
+}
+
+/// Takes a field of any type. One that is larger than any of the vendor's is none: as a value it
+/// would take a multiple of itself.
+fn field(raw: Option<&RawValue>) -> Value {
+    let raw = raw.filter(|raw| raw.get().len() <= MAX_FIELD);
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
 
 fn trimmed(bytes: &Bytes) -> Bytes {
@@ -100,23 +104,48 @@ fn trimmed(bytes: &Bytes) -> Bytes {
     bytes.slice(start..)
 }
 
+/// One or two elements. An array of more of them costs no memory.
+struct Parts<'a>(&'a RawValue, Option<&'a RawValue>);
+
+impl<'a> Deserialize<'a> for Parts<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Elements;
+        impl<'a> Visitor<'a> for Elements {
+            type Value = Parts<'a>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one or two elements")
+            }
+            fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Parts<'a>, A::Error> {
+                let meta = seq.next_element()?.ok_or_else(|| Error::invalid_length(0, &self))?;
+                let body = seq.next_element()?;
+                match seq.next_element::<IgnoredAny>()? {
+                    Some(_) => Err(Error::invalid_length(3, &self)),
+                    None => Ok(Parts(meta, body)),
+                }
+            }
+        }
+        deserializer.deserialize_seq(Elements)
+    }
+}
+
 /// Fields of any type: one that is not what it should be costs that field, not the frame.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Meta {
-    #[serde(rename = "type", default)]
-    kind: Value,
-    #[serde(default)]
-    message_id: Value,
-    #[serde(default)]
-    status: Value,
-    #[serde(default)]
-    wsc: Value,
-    #[serde(default)]
-    headers: Value,
+struct Meta<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    wsc: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    headers: Option<&'a RawValue>,
 }
 
 /// SDK: what marks a body that is no JSON.
 const BOUNDARY: &[u8] = b",--Boundary";
 const NO_FRAME: &str = "a text frame that is no envelope";
+const MAX_FIELD: usize = 64 << 10;
 const NO_META: &str = "an envelope without a head";

@@ -7,6 +7,7 @@ use core::fmt;
 use redial_core::{Cause, ConnId, Secret, Span, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::body::{self, Body};
 use crate::net;
@@ -119,17 +120,42 @@ pub struct Notification {
 
 impl Notification {
     pub(crate) fn read(body: Body) -> Option<Self> {
-        let fields = body.value();
-        let fields = fields.as_object()?;
-        let text = |key: &str| match fields.get(key) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
+        let bytes = body.as_bytes();
+        let object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+        let fields: Fields<'_> = serde_json::from_slice(bytes).ok().filter(|_| object)?;
+        let text = |field: Option<&RawValue>| match field {
+            Some(raw) if raw.get().len() <= MAX_TEXT => match serde_json::from_str(raw.get()) {
+                Ok(Value::String(text)) => text,
+                Ok(Value::Number(number)) => number.to_string(),
+                _ => String::new(),
+            },
             _ => String::new(),
         };
-        let (uuid, event, timestamp) = (text("uuid"), text("event"), text("timestamp"));
-        let (subscription_id, owner_id) = (text("subscriptionId"), text("ownerId"));
-        Some(Self { uuid, event, timestamp, subscription_id, owner_id, body })
+        Some(Self {
+            uuid: text(fields.uuid),
+            event: text(fields.event),
+            timestamp: text(fields.timestamp),
+            subscription_id: text(fields.subscription_id),
+            owner_id: text(fields.owner_id),
+            body,
+        })
     }
+}
+
+/// The fields that are read. What the others hold stays where it is, whatever its size.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    uuid: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    event: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    timestamp: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    subscription_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    owner_id: Option<&'a RawValue>,
 }
 
 /// What notifications a gap is about.
@@ -259,7 +285,7 @@ pub struct RestError {
 
 impl RestError {
     pub(crate) fn read(status: Option<u16>, body: &Body) -> Self {
-        let value = body.value();
+        let value = body.bounded();
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
         let text = |key: &str| text(key).chars().take(MAX_TEXT).collect();
         Self { status: status.unwrap_or(0), code: text("errorCode"), message: text("message") }
@@ -300,7 +326,7 @@ pub struct ConnectionDetails {
 
 impl ConnectionDetails {
     pub(crate) fn read(body: Body) -> Self {
-        let value = body.value();
+        let value = body.bounded();
         let number = |key: &str| value.get(key).and_then(body::number);
         let span = |key: &str| value.get(key).and_then(body::seconds);
         let text = |key: &str| value.get(key).and_then(Value::as_str).map(ToString::to_string);

@@ -173,7 +173,7 @@ impl RingCentral {
                 }
             }
             Operation::Create | Operation::Restore if good => {
-                match SubscriptionInfo::new(envelope.body.value()) {
+                match SubscriptionInfo::new(envelope.body.bounded()) {
                     Some(info) => self.settle_subscription(info, running, io),
                     None => {
                         io.problem(Fault::Vendor, "a subscription without an id");

@@ -220,3 +220,29 @@ fn a_flood_before_the_hello_ends_the_connection_and_memory_stays_bounded() {
     let kept = it.messages().into_iter().filter(|it| matches!(it, Message::Notification(_)));
     assert!(kept.count() <= 1_024);
 }
+
+#[test]
+fn frames_of_megabytes_cost_no_multiple_of_themselves_and_end_nothing() {
+    let zeros = format!("[{}0]", "0,".repeat(1 << 20));
+    let mut it = World::subscribed(adapter());
+    let problems = it.session.problems();
+    let head = r#"{"type":"ServerNotification","messageId":"n-1","headers":"#;
+    for frame in [
+        zeros.clone(),
+        format!("[{zeros}]"),
+        format!("[{head}{{}}}},{zeros}]"),
+        format!("[{head}{{}}}},{{}},{zeros}]"),
+    ] {
+        it.receive_text(&frame);
+    }
+    assert_eq!(it.session.problems(), problems + 4);
+    // Headers of that size are none, and a field that is not read may hold anything.
+    let body = format!(r#"{{"uuid":"n-1","subscriptionId":"sub-1","body":{zeros}}}"#);
+    it.receive_text(&format!("[{head}{zeros}}},{body}]"));
+    assert_eq!(it.uuids(), ["n-1"]);
+    // A field that is read may not.
+    let body = format!(r#"{{"uuid":{zeros},"subscriptionId":"sub-1"}}"#);
+    it.receive_text(&format!("[{head}{{}}}},{body}]"));
+    assert_eq!(it.uuids(), ["n-1", ""]);
+    assert!(it.session.is_online());
+}
