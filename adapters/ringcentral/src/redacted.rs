@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Returns a frame's text with its tokens left out, for a debug mode.
 ///
 /// What stands in a field whose name speaks of a token, a secret, an assertion or an authorization
-/// is shown as `..`. Of a frame that is no envelope only the length is shown, and of a body that is
+/// is shown as `..`, and so is a text with a token in a query. Of a frame that is no envelope only the length is shown, and of a body that is
 /// no JSON too. Message bodies are shown, so this is for a developer's eyes.
 #[must_use]
 pub fn redacted(frame: &[u8]) -> String {
@@ -45,8 +45,13 @@ fn redact(value: &mut Value) {
                 }
             }
         }
+        // An address that carries one, such as that of an attachment or of the gateway.
+        Value::String(text) if IN_TEXT.iter().any(|mark| text.to_lowercase().contains(mark)) => {
+            *text = String::from("..");
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
 const SECRET: [&str; 6] = ["token", "secret", "assertion", "authorization", "password", "verifier"];
+const IN_TEXT: [&str; 4] = ["token=", "wsc=", "assertion=", "bearer "];

@@ -271,7 +271,11 @@ impl RingCentral {
 
     pub(crate) fn resubscribe(&mut self, continuity: Continuity, io: &mut Io<'_, Self>) {
         if continuity == Continuity::Fresh {
+            let ended = self.desired.leaving.is_some();
             self.desired.lose_session();
+            if let Some(conn) = io.conn().filter(|_| ended) {
+                io.message(Message::Revoked { conn });
+            }
         }
         self.advance_subscription(io);
     }

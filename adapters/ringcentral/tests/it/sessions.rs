@@ -62,6 +62,17 @@ fn a_subscription_is_ended_and_what_is_gone_already_is_ended_too() {
 }
 
 #[test]
+fn a_subscription_whose_session_is_gone_is_ended_with_it() {
+    let mut it = World::subscribed(adapter());
+    it.lose(Cause::Network);
+    it.command(Command::Revoke);
+    it.reconnect();
+    it.receive(&hello("wsc-2", json!({ "recoveryState": "Failed" })));
+    assert!(it.messages().iter().any(|message| matches!(message, Message::Revoked { .. })));
+    assert_eq!(it.frames.len(), 1, "there is nothing to end, and nothing is made");
+}
+
+#[test]
 fn a_subscription_that_fails_for_now_is_tried_again_with_growing_waits() {
     let mut it = World::online(adapter().subscribe([FILTER], None));
     let mut sent = vec![it.now];
@@ -239,7 +250,11 @@ fn no_policy_makes_a_wstoken_serve_twice() {
 fn a_frame_is_shown_without_its_tokens() {
     let mut frame = notification("n-1");
     frame[0]["wsc"] = json!({ "token": "wsc-secret", "sequence": 2 });
-    frame[1]["body"] = json!([{ "access_token": "at-secret", "text": "Hello" }]);
+    frame[1]["body"] = json!([
+        { "access_token": "at-secret", "text": "Hello" },
+        { "uri": "https://media.example/1?access_token=uri-secret" },
+        { "note": "Authorization: Bearer note-secret" },
+    ]);
     let shown = redial_ringcentral::redacted(frame.to_string().as_bytes());
     assert!(shown.contains("Hello") && shown.contains("n-1"), "{shown}");
     let raw = format!("[{},--Boundary at-secret]", frame[0]);
