@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -12,7 +13,9 @@ use super::{TokenRequest, TokenSource, TokenSourceError};
 
 /// Shares one [`TokenSource`] between sessions that have one credential.
 ///
-/// - While a fetch runs, whoever asks joins it.
+/// - While a fetch runs, whoever asks joins it, unless it has run for longer than
+///   [`within`](SharedTokenSource::within): one that hangs must not hold up for ever whoever asks
+///   again.
 /// - A session whose rejected token is not the newest one gets the newest at once: another session
 ///   has renewed it already. So does a session that asks for its first token.
 /// - A failure goes to all who have joined, and is not kept.
@@ -23,13 +26,23 @@ use super::{TokenRequest, TokenSource, TokenSourceError};
 #[derive(Clone)]
 pub struct SharedTokenSource {
     inner: Arc<Inner>,
+    within: Duration,
 }
 
 impl SharedTokenSource {
     /// Shares `source`.
     #[must_use]
     pub fn new(source: impl TokenSource + 'static) -> Self {
-        Self { inner: Arc::new(Inner { source: Arc::new(source), state: Mutex::default() }) }
+        let inner = Inner { source: Arc::new(source), state: Mutex::default() };
+        Self { inner: Arc::new(inner), within: WITHIN }
+    }
+
+    /// Joins no fetch that has run for this long; 30 s by default, which is how long a session
+    /// waits for a token.
+    #[must_use]
+    pub fn within(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
     }
 
     /// Takes a token that came by another road, so that the next session gets it without a fetch.
@@ -42,7 +55,8 @@ impl SharedTokenSource {
         let mut state = self.inner.lock();
         if let Some(running) = state.running.as_ref().and_then(WeakShared::upgrade) {
             // A fetch that has its answer already is judged by that answer.
-            if running.peek().is_none() {
+            let hangs = state.since.is_none_or(|since| since.elapsed() >= self.within);
+            if running.peek().is_none() && !hangs {
                 return Ask::Wait(running);
             }
         }
@@ -59,6 +73,7 @@ impl SharedTokenSource {
                 };
                 let fetch = fetch.boxed().shared();
                 state.running = fetch.downgrade();
+                state.since = Some(Instant::now());
                 Ask::Wait(fetch)
             }
         }
@@ -103,6 +118,11 @@ struct State {
     newest: Option<Secret>,
     /// Weak, so that a fetch that nobody waits for is dropped and not resumed years later.
     running: Option<WeakShared<Fetch>>,
+    /// When it began.
+    since: Option<Instant>,
 }
 
 type Fetch = BoxFuture<'static, Result<Secret, TokenSourceError>>;
+
+/// As `Timeouts::DEFAULT` of the core has it.
+const WITHIN: Duration = Duration::from_secs(30);

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use redial_auth_http::{
     Fault, HttpError, SharedTokenSource, TokenRequest, TokenSource, TokenSourceError,
@@ -97,6 +98,20 @@ async fn a_fetch_that_nobody_waits_for_is_dropped() {
     drop(first);
     source.gate.add_permits(1);
     assert_eq!(source.shared.token(TokenRequest::first()).await.unwrap().expose(), "token-2");
+}
+
+#[tokio::test]
+async fn a_fetch_that_hangs_holds_up_nobody_who_asks_again() {
+    let source = Gated::new(0);
+    let shared = source.shared.clone().within(Duration::ZERO);
+    let mut hangs = Box::pin(shared.token(rejected("old")));
+    assert!(futures_util::poll!(&mut hangs).is_pending());
+    // Another session still waits for the one that hangs, and this one asks for a better one.
+    let mut again = Box::pin(shared.token(rejected("old")));
+    assert!(futures_util::poll!(&mut again).is_pending());
+    assert_eq!(source.calls(), 2);
+    source.gate.add_permits(2);
+    assert_eq!(again.await.unwrap().expose(), "token-2");
 }
 
 #[tokio::test]
