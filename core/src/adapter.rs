@@ -56,6 +56,13 @@ pub trait Adapter: Sized {
     /// Takes a token from the application; returns whether the next dial can use it as it is.
     fn offer_token(&mut self, token: Secret) -> bool;
 
+    /// The application was asked for a token and has none; returns whether the next dial uses the
+    /// one that is there, refused or not, unless the application was told to wait. For vendors
+    /// whose refusals may be about something else and whose documents never stop dialling.
+    fn keep_token(&mut self) -> bool {
+        false
+    }
+
     /// A connection of this name is about to be made; [`Adapter::dial`] follows.
     fn handle_dial(&mut self, conn: ConnId) {
         let _ = conn;

@@ -109,7 +109,13 @@ impl<A: Adapter> Session<A> {
             Input::OfferToken(token) => self.offer_token(cx, token),
             Input::TokenUnavailable { cause, retry_after } => {
                 if let Some(token) = self.machine.pending_token() {
-                    self.feed(cx, Event::TokenFailed { token, cause, retry_after });
+                    let keep = self.adapter.keep_token();
+                    let event = if keep && retry_after.is_none() {
+                        Event::TokenReady { token, expires_in: None, resumable: true }
+                    } else {
+                        Event::TokenFailed { token, cause, retry_after }
+                    };
+                    self.feed(cx, event);
                 }
             }
             Input::Command(command) => {

@@ -36,7 +36,11 @@ pub(crate) struct Fake {
 pub(crate) enum Tokens {
     AtOnce,
     ByHttp,
-    ByApplication { offered: bool },
+    ByApplication {
+        offered: bool,
+    },
+    /// The application is asked, and the token that is there will do.
+    Kept,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +110,7 @@ impl Adapter for Fake {
                 io.token_ready(None, true);
             }
             Tokens::ByHttp => io.http(Step::Token, Span::from_secs(5), get("token")),
-            Tokens::ByApplication { offered: false } => {
+            Tokens::ByApplication { offered: false } | Tokens::Kept => {
                 io.token_needed(Some(Secret::new("old")));
             }
         }
@@ -115,6 +119,10 @@ impl Adapter for Fake {
     fn offer_token(&mut self, _token: Secret) -> bool {
         self.tokens = Tokens::ByApplication { offered: true };
         true
+    }
+
+    fn keep_token(&mut self) -> bool {
+        matches!(self.tokens, Tokens::Kept)
     }
 
     fn handle_dial(&mut self, conn: ConnId) {

@@ -367,6 +367,22 @@ fn a_token_comes_from_the_application() {
 }
 
 #[test]
+fn an_adapter_can_go_on_with_the_token_that_the_application_cannot_replace() {
+    let mut it = Loop::new(Tokens::Kept);
+    it.input(Input::Connect);
+    it.take();
+    it.input(Input::TokenUnavailable { cause: Cause::Network, retry_after: None });
+    assert_eq!(it.take(), ["dial 1", "token", "connecting Restart"]);
+    // Not where the application was told to wait.
+    let mut it = Loop::new(Tokens::Kept);
+    it.input(Input::Connect);
+    it.take();
+    let retry_after = Some(Span::from_secs(7));
+    it.input(Input::TokenUnavailable { cause: Cause::Network, retry_after });
+    assert_eq!(it.take(), ["retry in 7000ms"]);
+}
+
+#[test]
 fn a_token_is_asked_for_beside_a_living_connection() {
     let mut it = Loop::online();
     it.frame("needed");

@@ -36,6 +36,8 @@ pub struct CodeChat {
     given: bool,
     /// Whether what the application gave last is no token.
     malformed: bool,
+    /// Whether the application was asked for a token and has not answered.
+    asked: bool,
     /// Whether a refusal has not been reported yet.
     refused: bool,
     /// Whether the application has been told that this event never comes.
@@ -101,6 +103,7 @@ impl CodeChat {
             config,
             given: false,
             malformed: false,
+            asked: false,
             refused: false,
             warned: false,
             was_online: false,
@@ -115,7 +118,10 @@ impl CodeChat {
                 io.http(Step::Refresh, within, refresh.request(old));
             }
             (Credentials::Token(_), Some(_), _) => io.token_ready(None, true),
-            (_, old, _) => io.token_needed(old.clone()),
+            (_, old, _) => {
+                self.asked = true;
+                io.token_needed(old.clone());
+            }
         }
     }
 }
@@ -154,7 +160,11 @@ impl Adapter for CodeChat {
             return io.token_failed(Cause::Refused(Refusal::TokenMalformed as u16), None);
         }
         let first = matches!(kind, Authorize::Regenerate { reason: Reason::Start, .. });
+        let unanswered = mem::take(&mut self.asked);
         if self.token.is_some() && (first || self.given) {
+            io.token_ready(None, true);
+        } else if self.token.is_some() && unanswered {
+            io.problem(Fault::Caller, explain::NO_OTHER);
             io.token_ready(None, true);
         } else {
             self.replace(io);
@@ -168,6 +178,12 @@ impl Adapter for CodeChat {
             self.token = Some(token);
         }
         self.given
+    }
+
+    /// The refusal may have been about something else, and the seed never stops dialling.
+    fn keep_token(&mut self) -> bool {
+        self.asked = false;
+        self.token.is_some()
     }
 
     /// The event is part of what this adapter is, so no reconnect can ask for another one.

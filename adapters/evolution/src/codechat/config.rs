@@ -104,7 +104,7 @@ impl Builder {
         }
         let refresh = match &self.credentials {
             Credentials::Refresh { instance, .. } => Some(Refresh::at(&base, instance)?),
-            Credentials::Token(_) | Credentials::Ask => None,
+            Credentials::Token(_) | Credentials::Ask | Credentials::TokenThenAsk(_) => None,
         };
         let mut spec = *self.policy.spec();
         if !self.ping {

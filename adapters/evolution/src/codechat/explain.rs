@@ -42,6 +42,7 @@ fn of_cause(cause: Cause) -> Option<&'static str> {
 /// Observed: all refusals are alike, so this is all that can be said.
 pub(super) const REFUSED: &str = "token or event refused";
 pub(super) const NOT_REFRESHED: &str = "the server does not refresh this token";
+pub(super) const NO_OTHER: &str = "no other token came: the old one is tried again";
 pub(super) const MALFORMED: &str = "the token is empty, too long or not printable";
 /// See [`SILENT`](super::SILENT).
 pub(super) const SILENT: &str = "the server takes this event and never sends it over a socket";

@@ -19,7 +19,8 @@ use crate::error::ConfigError;
 ///
 /// The sockets of an instance share one token. When a server refuses it, one of them has it
 /// replaced and the others use what came of that: give each the same source of tokens and
-/// [`Credentials::Ask`](super::Credentials::Ask).
+/// [`Credentials::Ask`](super::Credentials::Ask) or
+/// [`Credentials::TokenThenAsk`](super::Credentials::TokenThenAsk).
 ///
 /// ```
 /// use redial_evolution::codechat::{CodeChat, Credentials, Subscriptions};

@@ -33,12 +33,17 @@ pub enum Credentials {
     /// The application gives a token when it is asked, by
     /// [`Item::TokenNeeded`](redial_core::Item::TokenNeeded).
     Ask,
+    /// This token, and after a refusal another one as with [`Credentials::Ask`]. Where the
+    /// application has none the old one is tried again.
+    TokenThenAsk(Secret),
 }
 
 impl Credentials {
     pub(super) fn token(&self) -> Option<&Secret> {
         match self {
-            Self::Token(token) | Self::Refresh { token, .. } => Some(token),
+            Self::Token(token) | Self::Refresh { token, .. } | Self::TokenThenAsk(token) => {
+                Some(token)
+            }
             Self::Ask => None,
         }
     }
@@ -50,6 +55,7 @@ impl fmt::Debug for Credentials {
             Self::Token(_) => "Token(..)",
             Self::Refresh { .. } => "Refresh(..)",
             Self::Ask => "Ask",
+            Self::TokenThenAsk(_) => "TokenThenAsk(..)",
         })
     }
 }

@@ -1,11 +1,11 @@
 //! Where another token comes from.
 
 use redial_core::http::NoAnswer;
-use redial_core::{Cause, Input, Secret, Span, TokenUse, Wait};
+use redial_core::{Cause, Input, Secret, Session, Span, Timestamp, TokenUse, Wait};
 use redial_evolution::CodeChat;
 use redial_evolution::codechat::{self, Credentials, Message};
 
-use crate::support::{URL, Wire, World, sockets, url};
+use crate::support::{START, URL, Wire, World, sockets, url};
 
 const EVENT: &str = "call.upsert";
 
@@ -125,6 +125,79 @@ fn a_source_that_has_no_token_is_asked_again_at_the_pace_of_five_seconds() {
 }
 
 #[test]
+fn a_source_that_has_no_other_token_leaves_the_pace_of_five_seconds_to_the_old_one() {
+    let mut world = asking_after("tok-1");
+    world.input(Input::Connect);
+    assert_eq!(world.take_wire(), [(0, dial("tok-1"))], "nobody is asked for the first one");
+    for round in 1..=3 {
+        world.refuse(401);
+        world.run(5_000);
+        assert!(world.take_wire().is_empty());
+        world.input(Input::TokenUnavailable { cause: Cause::Network, retry_after: None });
+        assert_eq!(world.take_wire(), [(round * 5_000, dial("tok-1"))]);
+        let asked = world.wanted().len();
+        assert_eq!(world.wanted(), vec![Some(&Secret::new("tok-1")); asked]);
+        assert_eq!(asked, usize::try_from(round).unwrap());
+    }
+    world.open();
+    assert!(world.session.is_online());
+}
+
+#[test]
+fn a_source_that_is_told_to_wait_is_waited_for() {
+    let mut world = asking_after("tok-1");
+    world.input(Input::Connect);
+    world.take_wire();
+    world.refuse(401);
+    world.run(5_000);
+    let retry_after = Some(Span::from_secs(60));
+    world.input(Input::TokenUnavailable { cause: Cause::Network, retry_after });
+    world.run(59_000);
+    assert!(world.take_wire().is_empty());
+    world.run(1_000);
+    assert_eq!(world.wanted().len(), 2);
+}
+
+#[test]
+fn a_source_that_never_answers_does_not_keep_the_old_token_from_being_tried() {
+    let mut world = asking_after("tok-1");
+    world.input(Input::Connect);
+    world.refuse(401);
+    world.take_wire();
+    // Asked after 5 s, given up 30 s later, and 5 s after that the attempt is due.
+    world.run(40_000);
+    assert_eq!(world.take_wire(), [(40_000, dial("tok-1"))]);
+    let no_other = "no other token came: the old one is tried again";
+    assert_eq!(world.problems().last(), Some(&(40_000, no_other)));
+    world.refuse(401);
+    world.run(5_000);
+    assert_eq!(world.wanted().len(), 2, "and it is asked again");
+    world.offer("tok-2");
+    assert_eq!(world.take_wire(), [(45_000, dial("tok-2"))]);
+}
+
+#[test]
+fn a_later_process_begins_with_the_newest_token_unless_it_is_given_another() {
+    let mut world = asking_after("tok-1");
+    world.input(Input::Connect);
+    world.refuse(401);
+    world.run(5_000);
+    world.offer("tok-2");
+    world.open();
+    let saved = world.session.snapshot();
+    for (given, used) in [("tok-1", "tok-2"), ("tok-9", "tok-9")] {
+        let credentials = Credentials::TokenThenAsk(given.into());
+        let adapter = CodeChat::builder(URL, EVENT, credentials).build().expect("an adapter");
+        let now = Timestamp::from_millis(START + world.now);
+        let mut later = World::with(Session::restore(adapter, now, saved.clone()));
+        later.now = world.now;
+        later.input(Input::Connect);
+        later.run(5_000);
+        assert_eq!(later.take_wire().first().map(|(_, wire)| wire.clone()), Some(dial(used)));
+    }
+}
+
+#[test]
 fn what_is_no_token_is_not_dialled_and_makes_no_loop() {
     let mut world = World::codechat(CodeChat::builder(URL, EVENT, Credentials::Ask));
     world.input(Input::Connect);
@@ -187,6 +260,10 @@ fn the_application_can_have_the_token_replaced() {
 fn refreshing() -> World<CodeChat> {
     let token = Credentials::Refresh { instance: "shop 1".into(), token: "tok-1".into() };
     World::codechat(CodeChat::builder(URL, EVENT, token))
+}
+
+fn asking_after(token: &str) -> World<CodeChat> {
+    World::codechat(CodeChat::builder(URL, EVENT, Credentials::TokenThenAsk(token.into())))
 }
 
 fn dial(token: &str) -> Wire {
