@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 use crate::secrets::checked;
+use crate::state::mode;
 use crate::support::{PATIENCE, Running, Sim, Tool, scratch, timeless};
 
 #[test]
@@ -169,6 +170,53 @@ fn the_server_replaces_the_token_once_for_all_sockets() {
 }
 
 #[test]
+fn a_source_that_fails_says_why_and_does_not_stop_the_dialling() {
+    let sim = serve(&[]);
+    sim.control(json!({ "do": "refuse", "step": "upgrade", "times": 2, "status": 401 }));
+    let tool = connect(&sim, &["call.upsert"]).args(["--token-command", "exit 1"]);
+    let mut client = online(tool, 1);
+    client.shut_down();
+    let refusals = client.seen().iter().filter(|line| line["cause"] == json!({ "handshake": 401 }));
+    assert_eq!(refusals.count(), 2);
+    let why = "the token source failed (caller): the token command gave no token";
+    assert_eq!(client.stderr().matches(why).count(), 2);
+}
+
+#[test]
+fn a_token_command_that_hangs_is_run_again_for_all_sockets() {
+    let sim = serve(&[]);
+    let (good, calls) = (create(&sim, "shop-1"), scratch("calls"));
+    let calls_path = calls.display();
+    let command = format!(
+        "echo called >> {calls_path}; test $(wc -l < {calls_path}) -ge 2 || exec sleep 600; \
+         echo {good}"
+    );
+    let tool = connect_with(&sim, &["call.upsert", "send.message"], "not.a.token");
+    let mut client = online(tool.args(["--token-command", &command]), 2);
+    client.shut_down();
+    assert_eq!(std::fs::read_to_string(&calls).unwrap(), "called\n".repeat(2));
+}
+
+#[test]
+fn a_token_that_the_server_has_replaced_outlives_the_process() {
+    let sim = serve(&[]);
+    let (state, token) = (scratch("state"), create(&sim, "shop-1"));
+    let events = ["call.upsert", "send.message"];
+    let run = || {
+        sim.control(json!({ "do": "revoke_tokens" }));
+        let tool = connect_with(&sim, &events, &token).args(["--refresh-instance", "shop-1"]);
+        let client = online(tool.arg("--state").arg(&state), 2);
+        client.signal("KILL");
+    };
+    // The server replaces the newest token only, so the second process must have it.
+    run();
+    run();
+    assert_eq!(sim.state()["refreshes"], 2);
+    let kept = format!("{}.instance-token", state.display());
+    assert_eq!(mode(kept.as_ref()), 0o600);
+}
+
+#[test]
 fn the_test_message_is_another_or_none() {
     let sim = serve(&[]);
     let token = create(&sim, "shop-1");
@@ -241,6 +289,24 @@ fn a_line_of_stdin_is_for_the_session_that_it_names_or_for_all() {
         client.expect("online");
     }
     client.shut_down();
+}
+
+#[test]
+fn a_server_that_never_stops_talking_does_not_drown_stdin() {
+    let sim = serve(&[]);
+    let mut client = online(connect(&sim, &["call.upsert"]), 1);
+    client.signal("STOP");
+    // 5,000 frames of `{"x":1}`, as many as a command can hold.
+    let frames = "gQd7IngiOjF9".repeat(5_000);
+    for _ in 0..10 {
+        sim.control(json!({ "do": "send_raw", "base64": frames }));
+    }
+    client.say_bytes(b"nonsense\n");
+    client.signal("CONT");
+    client.expect("error");
+    let messages = client.seen().iter().filter(|line| line["kind"] == "message").count();
+    assert!(messages < 5_000, "{messages} came first");
+    client.signal("KILL");
 }
 
 #[test]

@@ -69,8 +69,8 @@ pub(crate) async fn drive_all<A: Vendor>(
     loop {
         let mut busy = true;
         let look_at = sessions.outbox_due();
+        // In no order: a server that never stops talking must not drown what stdin says.
         tokio::select! {
-            biased;
             () = signals.next() => {
                 if interrupted {
                     return Ok(ExitCode::from(INTERRUPTED));

@@ -1,18 +1,18 @@
 //! `redial connect evolution`.
 
 mod codechat;
+mod tokens;
 mod v2;
 
 use std::process::ExitCode;
 
-use redial_auth_http::{HttpTokenSource, SharedTokenSource, TokenRequest};
-use redial_core::Secret;
-use redial_evolution::codechat::{Credentials, Key, Payload, Refresh, Subscriptions};
+use redial_auth_http::SharedTokenSource;
+use redial_evolution::codechat::{Key, Payload, Subscriptions};
 use redial_evolution::v2::{ApiKey, KeyPlace as Place, POLICY, POLICY_FIXED_KEY, Scope};
 use redial_evolution::{CodeChat, EvolutionApi};
 
 use super::drive::{Driven, drive, drive_all};
-use super::setup::{self, Network, Tokens};
+use super::setup::{self, Tokens};
 use crate::cli::{self, EvolutionArgs, EvolutionProfile, KeyPlace, Typed};
 use crate::output::Failure;
 
@@ -31,12 +31,7 @@ async fn codechat(args: EvolutionArgs, typed: &Typed) -> Result<ExitCode, Failur
     }
     let url = address(&args, SEED);
     let network = setup::network(&args.common)?;
-    let tokens = tokens(&args, &url, &network)?;
-    let credentials = match (&tokens, &args.token) {
-        (Some(_), _) => Credentials::Ask,
-        (None, Some(token)) => Credentials::Token(Secret::new(token.as_str())),
-        (None, None) => usage("give --token or --token-command"),
-    };
+    let (credentials, tokens) = tokens::tokens(&args, &url, &network)?;
     let mut builder = CodeChat::builder(url, "", credentials)
         .allow_unknown_event(args.allow_unknown_event)
         .ping(!args.no_ping)
@@ -73,32 +68,6 @@ async fn codechat(args: EvolutionArgs, typed: &Typed) -> Result<ExitCode, Failur
     drive_all(all, args.common.json).await
 }
 
-/// Makes the one source of tokens of all sockets, where there is one.
-fn tokens(
-    args: &EvolutionArgs,
-    url: &str,
-    network: &Network,
-) -> Result<Option<SharedTokenSource>, Failure> {
-    let tokens = if let Some(instance) = &args.refresh_instance {
-        if args.token.is_none() {
-            usage("--refresh-instance replaces the token that --token gives");
-        }
-        let refresh = Refresh::new(url, instance);
-        let refresh = refresh.map_err(|error| Failure::usage(error.to_string()))?;
-        let ask =
-            move |request: &TokenRequest| request.rejected.as_ref().map(|old| refresh.request(old));
-        SharedTokenSource::new(HttpTokenSource::new(network.http.clone(), ask, Refresh::token))
-    } else if let Some(command) = &args.token_command {
-        SharedTokenSource::new(setup::token_command_source(command.clone()))
-    } else {
-        return Ok(None);
-    };
-    if let Some(token) = &args.token {
-        tokens.offer(Secret::new(token.as_str()));
-    }
-    Ok(Some(tokens))
-}
-
 async fn v2(args: EvolutionArgs, typed: &Typed) -> Result<ExitCode, Failure> {
     let others = ["token", "refresh_instance", "test_message", "no_test_message", "no_ping"];
     refuse_others(typed, &others, "v2");
@@ -106,18 +75,19 @@ async fn v2(args: EvolutionArgs, typed: &Typed) -> Result<ExitCode, Failure> {
         usage("the profile v2 needs --url");
     }
     let url = address(&args, "");
-    let scope = match (args.instance, args.global) {
-        (Some(instance), false) => Scope::Instance(instance),
+    let scope = match (&args.instance, args.global) {
+        (Some(instance), false) => Scope::Instance(instance.clone()),
         (None, true) => Scope::Global,
         (None, false) | (Some(_), true) => usage("give --instance or --global"),
     };
-    let (key, tokens) = match (args.apikey, args.token_command) {
+    let (key, tokens) = match (&args.apikey, &args.token_command) {
         (None, None) => usage("give --apikey or --token-command"),
-        (Some(key), None) => (ApiKey::Key(key.into()), None),
+        (Some(key), None) => (ApiKey::Key(key.as_str().into()), None),
         (key, Some(command)) => {
-            let tokens = SharedTokenSource::new(setup::token_command_source(command));
+            let source = setup::token_command_source(command.clone());
+            let tokens = tokens::shared(SharedTokenSource::new(source), &args);
             if let Some(key) = key {
-                tokens.offer(key.into());
+                tokens.offer(key.as_str().into());
             }
             (ApiKey::Ask, Some(Tokens::Shared(tokens)))
         }

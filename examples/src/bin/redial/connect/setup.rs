@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt as _;
 use super::store::{Names, Store};
 use super::{Vendor, frames};
 use crate::cli::CommonArgs;
-use crate::output::Failure;
+use crate::output::{self, Failure};
 
 /// Reads a policy from a file. What the file does not say stays as it is in `base`.
 pub(crate) fn policy(path: &Path, base: &Policy) -> Result<Policy, Failure> {
@@ -146,8 +146,18 @@ pub(crate) fn speed(common: &CommonArgs) -> Speed {
 pub(crate) fn token_command_source(command: String) -> impl TokenSource + 'static {
     move |_request: TokenRequest| {
         let command = command.clone();
-        async move { run_token_command(&command).await }
+        async move { run_token_command(&command).await.inspect_err(complain_of_source) }
     }
+}
+
+/// Says on stderr why there is no token: what is printed on stdout says whose fault it is. The
+/// errors of the tool's own sources hold no secret.
+pub(crate) fn complain_of_source(error: &TokenSourceError) {
+    let mut root: &dyn std::error::Error = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    output::complain(&format!("{error}: {root}"));
 }
 
 /// Answers with what is made of 128 random bits.
