@@ -146,7 +146,7 @@ fn the_record_is_json_and_holds_numbers_only() {
     client.shut_down();
     let text = std::fs::read_to_string(record).unwrap();
     let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    assert_eq!(lines.next().unwrap(), json!({ "redial_trace": 1 }));
+    assert_eq!(lines.next().unwrap()["redial_trace"], 2);
     let mut closed = 0;
     for line in lines {
         assert!(line["cx"]["now"].is_u64() && line["cx"]["entropy"].is_u64(), "{line}");
