@@ -38,6 +38,8 @@ pub struct Vonage {
     /// Whether the dial that is under way, or was last, has asked for a session.
     pub(crate) asked: bool,
     pub(crate) strikes: Strikes,
+    /// Whether the application has asked for the end of the session.
+    pub(crate) logging_out: bool,
     pub(crate) live: Option<Live>,
     pub(crate) seen: Seen,
 }
@@ -103,6 +105,7 @@ impl Vonage {
             last: None,
             asked: false,
             strikes: Strikes::default(),
+            logging_out: false,
             live: None,
             seen: Seen::default(),
         }
@@ -175,6 +178,10 @@ impl Adapter for Vonage {
 
     /// The server speaks first.
     fn handle_opened(&mut self, io: &mut Io<'_, Self>) {
+        // The connection was lost before the answer, and what was asked for holds.
+        if self.logging_out {
+            return self.refuse(Refusal::OwnLogout, io);
+        }
         self.live = Some(Live::new(self.config.generation));
         self.flush(io);
     }

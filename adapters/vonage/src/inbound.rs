@@ -74,8 +74,7 @@ impl Vonage {
         match Refusal::of(&name) {
             Some(Refusal::SessionInvalid) => return self.lose_session(io),
             Some(kind @ (Refusal::Terminated | Refusal::LoggedOut)) => {
-                let ours = self.live.as_ref().is_some_and(|live| live.logging_out);
-                return self.refuse(if ours { Refusal::OwnLogout } else { kind }, io);
+                return self.refuse(if self.logging_out { Refusal::OwnLogout } else { kind }, io);
             }
             Some(Refusal::ExpiredToken) => self.expect_the_end(io),
             Some(_) | None if name == "system:error:invalid-event" => {
@@ -107,8 +106,13 @@ impl Vonage {
         }
         io.window(ACKS);
         io.ready(if resumed { Continuity::Resumed } else { Continuity::Fresh });
+        let is_another = previous.is_some();
         let (user_id, name, api_key) = (text(wire.user_id), text(wire.name), text(wire.api_key));
         io.message(Message::Session(SessionInfo { id, previous, user_id, name, api_key }));
+        if is_another {
+            self.seen.doubt();
+            io.gap(false);
+        }
         let pending = wire.pending_events.map(|raw| serde_json::from_str(raw.get()));
         let Pending { events, more } = pending.and_then(Result::ok).unwrap_or_default();
         for raw in events {

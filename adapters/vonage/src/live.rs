@@ -23,8 +23,6 @@ pub(crate) struct Live {
     pub(crate) stage: Stage,
     /// How many bytes have come before the session was confirmed.
     early: usize,
-    /// Whether we have asked for the end of the session.
-    pub(crate) logging_out: bool,
     /// The events that wait for a Socket.IO acknowledgement.
     acks: BTreeMap<u64, MessageId>,
 }
@@ -47,13 +45,7 @@ impl Live {
         let mut connection = Connection::new(generation.socketio(), Limits::DEFAULT);
         // Nothing was asked for before, so there is room.
         let _ = connection.join(&Namespace::main(), Join::new());
-        Self {
-            connection,
-            stage: Stage::Joining,
-            early: 0,
-            logging_out: false,
-            acks: BTreeMap::new(),
-        }
+        Self { connection, stage: Stage::Joining, early: 0, acks: BTreeMap::new() }
     }
 }
 
@@ -148,7 +140,7 @@ impl Vonage {
     fn handle_disconnect(&mut self, io: &mut Io<'_, Self>) {
         let Some(live) = &self.live else { return };
         match live.stage {
-            Stage::Online if live.logging_out => self.refuse(Refusal::OwnLogout, io),
+            Stage::Online if self.logging_out => self.refuse(Refusal::OwnLogout, io),
             Stage::Online => {
                 self.tokens.refused();
                 self.refuse(Refusal::TokenExpired, io);
@@ -281,8 +273,8 @@ impl Vonage {
     }
 
     pub(crate) fn log_out(&mut self, io: &mut Io<'_, Self>) {
-        let Some(live @ Live { stage: Stage::Online, .. }) = &mut self.live else { return };
-        live.logging_out = true;
+        let Some(Live { stage: Stage::Online, .. }) = self.live else { return };
+        self.logging_out = true;
         let tid = io.wire_ids().encode(Lane::Logout as u8, io.cx.now.as_millis());
         let body = json!({});
         self.emit(Event::new("session:logout", &(Envelope::new(&body, tid.as_str()),)), io);

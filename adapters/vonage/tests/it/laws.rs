@@ -51,7 +51,10 @@ proptest! {
                     world.join();
                     world.event("session:success", &json!({ "body": { "id": "S1" } }));
                 }
-                world.input(Input::Command(Command::Logout));
+            }
+            world.input(Input::Command(Command::Logout));
+            for (name, payload, _) in &events {
+                world.event(name, payload);
             }
             let load = world.session.load();
             prop_assert_eq!(load.queued + load.in_flight + world.fates().len(), 2);

@@ -222,3 +222,19 @@ fn a_disconnect_packet_in_answer_to_a_logout_is_the_end() {
         assert!(world.take_dials().is_empty() && world.asked().is_empty());
     }
 }
+
+#[test]
+fn a_connection_that_ends_instead_of_an_answer_to_a_logout_leads_to_no_other_session() {
+    for generation in BOTH {
+        let mut world = World::online(generation);
+        world.input(Input::Command(Command::Logout));
+        world.lose(Cause::Close(1005));
+        world.run(1_000);
+        world.forget();
+        world.open();
+        assert!(world.session.is_stopped());
+        assert_eq!(world.texts(), [""; 0]);
+        world.run(60_000);
+        assert!(world.take_dials().is_empty());
+    }
+}
