@@ -46,14 +46,16 @@ async fn a_cut_session_is_resumed_and_finds_what_it_has_missed() {
 async fn after_five_attempts_it_waits_for_the_application_and_then_resumes() {
     for generation in BOTH {
         let (sim, mut live) = online(generation, "T1").await;
-        let refuse = json!({ "do": "refuse", "step": "upgrade", "times": 5, "status": 503 });
-        sim.control_json(refuse).await.unwrap();
+        // Not a number of refusals: an attempt that is too slow would leave one to `connect`.
+        let refuse = |times: u32| json!({ "do": "refuse", "step": "upgrade", "times": times, "status": 503 });
+        sim.control_json(refuse(u32::MAX)).await.unwrap();
         sim.cut().await;
         live.callback(Callback::Disconnect { reason: DisconnectReason::ConnectionFailed }).await;
         for retry_count in 1..=5 {
             live.callback(Callback::Reconnecting { retry_count }).await;
         }
         live.callback(Callback::Error { kind: RECONNECTION_FAILED }).await;
+        sim.control_json(refuse(0)).await.unwrap();
         live.client.connect();
         live.callback(Callback::Ready).await;
         assert_eq!(live.continuity, Some(Continuity::Resumed));
