@@ -111,8 +111,9 @@ impl<'a> Envelope<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command {
-    /// Ends the session on the server, which answers; the session then stops. While the session
-    /// is not online it does nothing: there is nobody to tell.
+    /// Ends the session on the server, which answers; the session then stops. Where the connection
+    /// ends instead, it stops as soon as the next one is open, and asks for no other session. While
+    /// the session is not online it does nothing: there is nobody to tell.
     Logout,
 }
 
