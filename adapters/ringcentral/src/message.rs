@@ -165,7 +165,8 @@ pub struct Gap {
     pub conn: ConnId,
     /// How sure it is that notifications are lost, where there were any.
     pub certainty: Certainty,
-    /// When the connection before was lost; `None` where that was in another process.
+    /// When the connection before was lost, and where its peer had fallen silent, when it was last
+    /// heard; `None` where that was in another process. Of several losses it is the first.
     pub from: Option<Timestamp>,
     /// When notifications came again.
     pub to: Timestamp,

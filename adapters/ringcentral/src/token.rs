@@ -121,7 +121,12 @@ impl RingCentral {
                 self.advance_token(io);
             }
             Outcome::Again => self.renew_access(io),
-            Outcome::Failed { cause, retry_after } => self.fail_token(cause, retry_after, io),
+            Outcome::Failed { cause, retry_after } => {
+                if matches!(cause, Cause::Http { status: 200, .. }) {
+                    io.problem(Fault::Vendor, "a login without an access token");
+                }
+                self.fail_token(cause, retry_after, io);
+            }
         }
     }
 
@@ -142,7 +147,10 @@ impl RingCentral {
                     self.making.wanted = false;
                     io.token_ready(expires_in, true);
                 }
-                None => self.fail_token(cause, answer.retry_after, io),
+                None => {
+                    io.problem(Fault::Vendor, "a wstoken or an address that cannot be one");
+                    self.fail_token(cause, answer.retry_after, io);
+                }
             },
             401 => {
                 if let Some(access) = asked_with {

@@ -9,7 +9,7 @@ fn the_policy_is_sound_in_every_state_and_no_cell_of_its_matrix_is_empty() {
     let mut spec = *POLICY.spec();
     // Every step of the table is a dimension of its own; two of them show the same.
     let step = Span::from_secs(4);
-    let first = Span::from_secs(1);
+    let first = Span::from_millis(500);
     spec.backoff.growth = Growth::Table([first, step, step, step, step, step, step, step]);
     let report = explore(&Policy::new(spec));
     for (event, name) in Event::NAMES.iter().enumerate() {

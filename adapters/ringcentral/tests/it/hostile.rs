@@ -1,7 +1,7 @@
 //! Servers that answer what nobody expects, and tokens that do not last.
 
 use redial_core::http::{Method, NoAnswer};
-use redial_core::{Cause, Fate, Input, Span};
+use redial_core::{Cause, Fate, Input, Item, Span};
 use redial_ringcentral::{AuthGroup, Message, Request};
 use serde_json::{Value, json};
 
@@ -203,7 +203,20 @@ fn a_gateway_that_is_none_is_not_dialled() {
         let answer = json!({ "uri": uri, "ws_access_token": "ws-1", "expires_in": 600 });
         it.answer(200, &answer);
         assert!(it.dials.is_empty(), "{}", &uri[..uri.len().min(60)]);
+        // Who looks for the reason of the retries finds it.
+        let told = |item: &crate::support::Out| matches!(item, Item::Problem(_));
+        assert!(it.items.iter().any(|(_, item)| told(item)), "{}", &uri[..uri.len().min(60)]);
     }
+}
+
+#[test]
+fn an_oauth_answer_without_an_access_token_is_told() {
+    let mut it = World::new(adapter());
+    it.input(Input::Connect);
+    it.answer(200, &json!({ "access_token": "", "refresh_token": "refresh-1" }));
+    assert_eq!(it.session.problems(), 1);
+    // It is paced as every failure is.
+    assert!(it.http.is_empty() && it.due().is_some_and(|due| due >= 500));
 }
 
 #[test]
