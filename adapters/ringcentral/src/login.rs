@@ -50,6 +50,9 @@ struct Access {
     expires_at: Option<Timestamp>,
     /// Whether a wstoken was asked for with it.
     used: bool,
+    /// Until when a refusal is no reason for another one: it is as new as that, and the server has
+    /// taken it for nothing yet.
+    unproved: Option<Timestamp>,
 }
 
 /// How an exchange has ended.
@@ -83,6 +86,19 @@ impl Login {
         used.and_then(|access| access.expires_at).is_some_and(|at| at <= now)
     }
 
+    /// The server has taken this access token.
+    pub(crate) fn note_proof(&mut self, proved: &Secret) {
+        if let Some(access) = self.access.as_mut().filter(|access| access.token == *proved) {
+            access.unproved = None;
+        }
+    }
+
+    /// Returns whether another access token can be expected to do better than this one.
+    pub(crate) fn is_worth_renewing(&self, now: Timestamp) -> bool {
+        let unproved = self.access.as_ref().and_then(|access| access.unproved);
+        unproved.is_none_or(|until| until <= now)
+    }
+
     pub(crate) fn note_use(&mut self) {
         if let Some(access) = &mut self.access {
             access.used = true;
@@ -100,7 +116,7 @@ impl Login {
 
     /// Takes an access token from the application.
     pub(crate) fn offer(&mut self, token: Secret) {
-        self.access = Some(Access { token, expires_at: None, used: false });
+        self.access = Some(Access { token, expires_at: None, used: false, unproved: None });
     }
 
     /// Forgets the access token, if it is this one.
@@ -188,7 +204,8 @@ impl Login {
         let token = Secret::new(text("access_token")?);
         let expires_in = fields.get("expires_in").and_then(body::seconds);
         let expires_at = expires_in.map(|span| now + span);
-        self.access = Some(Access { token, expires_at, used: false });
+        let unproved = Some(now + UNPROVED);
+        self.access = Some(Access { token, expires_at, used: false, unproved });
         if let Some(refresh) = text("refresh_token") {
             self.refresh = Some(Secret::new(refresh));
         }
@@ -232,4 +249,7 @@ pub(crate) const fn no_answer(why: NoAnswer) -> Cause {
     }
 }
 
+/// How long a new access token that is refused is not replaced: a server that refuses whatever it
+/// is asked would get a login for each request.
+const UNPROVED: Span = Span::from_secs(60);
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";

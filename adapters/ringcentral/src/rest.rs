@@ -31,7 +31,13 @@ impl RingCentral {
             Err(_) => return io.settle(id, Outcome::Unknown),
         };
         let silent = self.group().silent_until(io.cx.now).is_some();
-        if answer.status == 401 && tries == 0 && self.can_renew() && !silent {
+        // There is another access token already, or there may be.
+        let replaced = self.login.access().is_some_and(|own| Some(own) != self.sent_with.as_ref());
+        let hope = replaced || !silent && self.login.is_worth_renewing(io.cx.now);
+        if let Some(access) = self.sent_with.as_ref().filter(|_| answer.status != 401) {
+            self.login.note_proof(access);
+        }
+        if answer.status == 401 && tries == 0 && self.can_renew() && hope {
             // Refused, and so not carried out: once more with another access token.
             if let Some(access) = self.login.access().cloned()
                 && self.sent_with.as_ref() == Some(&access)

@@ -140,6 +140,9 @@ impl RingCentral {
             Err(why) => return self.fail_token(login::no_answer(why), None, io),
         };
         let cause = Cause::Http { step: login::WSTOKEN, status: answer.status };
+        if let Some(access) = asked_with.as_ref().filter(|_| answer.status == 200) {
+            self.login.note_proof(access);
+        }
         match answer.status {
             200 => match WsToken::parse(&answer.body, self.config.client.is_plain()) {
                 Some((token, expires_in)) => {

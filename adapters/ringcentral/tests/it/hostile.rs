@@ -119,6 +119,36 @@ fn a_refusal_of_the_old_access_token_is_not_held_against_the_new_one() {
 }
 
 #[test]
+fn a_request_that_was_refused_with_the_old_access_token_is_sent_with_the_new_one() {
+    let mut it = World::online(adapter());
+    it.submit(Request::get("/restapi/v1.0/account/~"));
+    it.lose(Cause::Network);
+    while it.http.len() < 2 {
+        it.step();
+    }
+    // The wstoken finds the token dead first, and is asked for with another one.
+    it.http.rotate_left(1);
+    it.answer(401, &Value::Null);
+    it.http.rotate_left(1);
+    it.answer(200, &oauth(8));
+    it.answer(401, &Value::Null);
+    let (id, _) = it.http.pop_front().unwrap();
+    let body = wstoken("ws-8").to_string().into();
+    let answer = redial_core::http::HttpResponse {
+        status: 200,
+        headers: Vec::new(),
+        body,
+        retry_after: None,
+    };
+    it.input(Input::Http { id, answer: Ok(answer) });
+    it.open();
+    it.receive(&recovered("wsc-2"));
+    let (_, request) = it.http.front().unwrap();
+    assert!(request.url.ends_with("/~"), "{:?}", it.asked);
+    assert_eq!(request.headers[0].1, "Bearer access-8");
+}
+
+#[test]
 fn notifications_of_another_subscription_are_not_delivered() {
     let mut it = World::subscribed(adapter());
     let mut foreign = notification("n-1");
@@ -217,6 +247,31 @@ fn an_oauth_answer_without_an_access_token_is_told() {
     assert_eq!(it.session.problems(), 1);
     // It is paced as every failure is.
     assert!(it.http.is_empty() && it.due().is_some_and(|due| due >= 500));
+}
+
+#[test]
+fn a_server_that_refuses_every_request_is_not_asked_for_a_token_each_time() {
+    let mut it = World::online(adapter());
+    for _ in 0..10 {
+        it.submit(Request::get("/restapi/v1.0/account/~"));
+    }
+    let mut number = 1;
+    while let Some((_, request)) = it.http.front() {
+        if request.url.ends_with("/token") {
+            number += 1;
+            it.answer(200, &oauth(number));
+        } else {
+            it.answer(401, &Value::Null);
+        }
+    }
+    assert_eq!(it.settled().len(), 10);
+    let logins = it.asked.iter().filter(|(_, what)| what == "token").count();
+    assert_eq!(logins, 2, "the first one, and one refresh: {:?}", it.asked);
+    // A minute later the token may have died of something else.
+    it.run(60_000);
+    it.submit(Request::get("/restapi/v1.0/account/~"));
+    it.answer(401, &Value::Null);
+    assert_eq!(it.asked.last().unwrap().1, "token");
 }
 
 #[test]
