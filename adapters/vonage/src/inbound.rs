@@ -106,13 +106,8 @@ impl Vonage {
         }
         io.window(ACKS);
         io.ready(if resumed { Continuity::Resumed } else { Continuity::Fresh });
-        let is_another = previous.is_some();
         let (user_id, name, api_key) = (text(wire.user_id), text(wire.name), text(wire.api_key));
         io.message(Message::Session(SessionInfo { id, previous, user_id, name, api_key }));
-        if is_another {
-            self.seen.doubt();
-            io.gap(false);
-        }
         let pending = wire.pending_events.map(|raw| serde_json::from_str(raw.get()));
         let Pending { events, more } = pending.and_then(Result::ok).unwrap_or_default();
         for raw in events {

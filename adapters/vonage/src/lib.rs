@@ -54,8 +54,8 @@
 //!
 //! **Events of the server** are acknowledged before they are looked at, where the server asks for
 //! that. Those that come twice say so, and [`Message::Missing`] names those of a conversation that
-//! have not come. With another session comes a [`Gap`](redial_core::Item::Gap): what was meant for
-//! the one before may be lost.
+//! have not come, also across sessions. That events may be missing of which no number speaks,
+//! because another session has begun, is what [`Fresh`](redial_core::Continuity::Fresh) says.
 //!
 //! **Events of the application** are written at most once, in order, unless
 //! [`Builder::resend`] says otherwise: no document says that the server knows a repeated `tid`

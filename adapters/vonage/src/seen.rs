@@ -11,8 +11,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seen {
     conversations: BTreeMap<String, Conversation>,
-    /// Whether events may be missing of which no number speaks.
-    unsure: bool,
     /// Counts the uses, so that the conversation that was used least recently goes first.
     clock: u64,
 }
@@ -74,17 +72,10 @@ impl Seen {
         Place::Duplicate
     }
 
-    /// Events may have gone to a session that is no more.
-    pub(crate) const fn doubt(&mut self) {
-        self.unsure = true;
-    }
-
     fn is_missing_any(&self) -> bool {
-        self.unsure
-            || self
-                .conversations
-                .values()
-                .any(|conversation| !conversation.missing.is_empty() || conversation.unknown > 0)
+        self.conversations
+            .values()
+            .any(|conversation| !conversation.missing.is_empty() || conversation.unknown > 0)
     }
 
     fn make_room(&mut self) {
