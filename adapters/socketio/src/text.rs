@@ -1,6 +1,7 @@
 //! Slices of frames.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
 
@@ -111,10 +112,15 @@ impl Json {
         &self.0
     }
 
-    /// Returns the value; null where it is nested too deeply to be taken apart.
+    /// Returns the value; null where it is nested too deeply to be taken apart, or holds a number
+    /// that is too large.
+    ///
+    /// Half a surrogate pair, which JavaScript writes where a text was cut within an emoji, is
+    /// U+FFFD here.
     #[must_use]
     pub fn value(&self) -> Value {
-        self.parse().unwrap_or_default()
+        let value = self.parse();
+        value.or_else(|_| serde_json::from_slice(&mended(&self.0))).unwrap_or_default()
     }
 
     /// Reads the value as a type of the caller's.
@@ -164,4 +170,32 @@ impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Json({} bytes)", self.0.len())
     }
+}
+
+/// Returns a JSON text with U+FFFD in place of each half of a surrogate pair that stands alone.
+fn mended(text: &[u8]) -> Vec<u8> {
+    let mut mended = text.to_vec();
+    let mut at = 0;
+    while at < text.len() {
+        at += match (text[at], unit(text, at)) {
+            (b'\\', Some(0xD800..=0xDBFF))
+                if matches!(unit(text, at + 6), Some(0xDC00..=0xDFFF)) =>
+            {
+                12
+            }
+            (b'\\', Some(0xD800..=0xDFFF)) => {
+                mended[at + 2..at + 6].copy_from_slice(b"fffd");
+                6
+            }
+            (b'\\', _) => 2,
+            _ => 1,
+        };
+    }
+    mended
+}
+
+/// Reads the escape `\uXXXX` that stands there.
+fn unit(text: &[u8], at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
 }

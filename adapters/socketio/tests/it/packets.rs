@@ -240,3 +240,18 @@ fn texts() -> Vec<(Generation, &'static str, Packet)> {
         (Eio3, "44", packet(main(), Content::Refused(Refusal::new(None)))),
     ]
 }
+
+#[test]
+fn half_a_surrogate_pair_does_not_lose_the_rest_of_a_payload() {
+    let cases = [
+        (r#"{"a":"x\ud83d","b":1}"#, json!({ "a": "x\u{FFFD}", "b": 1 })),
+        (r#"["\udc00\uD83D\uDE00"]"#, json!(["\u{FFFD}\u{1F600}"])),
+        (r#"["\ud83d\ud83d\ude00\n"]"#, json!(["\u{FFFD}\u{1F600}\n"])),
+        (r#"["\\ud83d \ud83d"]"#, json!(["\\ud83d \u{FFFD}"])),
+    ];
+    for (text, value) in cases {
+        let json = Json::check(&Bytes::from_static(text.as_bytes())).expect("JSON");
+        assert_eq!(json.value(), value, "{text}");
+        assert_eq!(json.as_str(), text, "what came stays as it came");
+    }
+}
