@@ -128,6 +128,20 @@ fn a_refused_token_is_reported_each_time_at_the_same_pace() {
 }
 
 #[test]
+fn any_refusal_is_an_error_in_words_and_a_close() {
+    let sim = serve(&[]);
+    sim.control(json!({ "do": "refuse", "step": "upgrade", "times": 1, "status": 502 }));
+    let mut client = online(connect(&sim, &["call.upsert"]), 1);
+    client.shut_down();
+    let vendor: Vec<_> = client.seen().iter().filter(|line| line["kind"] == "vendor").collect();
+    assert_eq!(
+        (&vendor[0]["name"], &vendor[0]["text"]),
+        (&json!("error"), &json!("handshake 502"))
+    );
+    assert_eq!((&vendor[1]["name"], &vendor[1]["code"]), (&json!("close"), &json!(1006)));
+}
+
+#[test]
 fn one_token_command_serves_all_sockets() {
     let sim = serve(&[]);
     let (first, second) = (create(&sim, "shop-1"), scratch("token"));

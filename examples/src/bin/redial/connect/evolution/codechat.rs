@@ -8,7 +8,7 @@ use redial_evolution::codechat::{self, Message, Payload};
 use serde_json::{Value, json};
 
 use crate::connect::liveperson::close_code;
-use crate::connect::{Answer, Vendor};
+use crate::connect::{Answer, Vendor, cause_text};
 
 impl Vendor for CodeChat {
     /// A payload has no envelope.
@@ -50,7 +50,9 @@ impl Vendor for CodeChat {
             Notice::Offline { cause, .. } => vec![closed(cause)],
             // A dial that fails is an error and a close, as in a browser.
             Notice::RetryScheduled { cause: cause @ Cause::Handshake(_), .. } => {
-                vec![json!({ "name": "error", "text": codechat::explain(notice) }), closed(cause)]
+                let text = codechat::explain(notice).map(Cow::from);
+                let text = text.unwrap_or_else(|| cause_text::<Self>(cause).into());
+                vec![json!({ "name": "error", "text": text }), closed(cause)]
             }
             _ => Vec::new(),
         }

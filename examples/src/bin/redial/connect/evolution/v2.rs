@@ -7,7 +7,7 @@ use redial_evolution::EvolutionApi;
 use redial_evolution::v2::{self, Event, Nothing, Refusal};
 use serde_json::{Value, json};
 
-use crate::connect::{Answer, Vendor};
+use crate::connect::{Answer, Vendor, cause_text};
 
 impl Vendor for EvolutionApi {
     /// A frame is no JSON object, and its number says all that can be shown.
@@ -46,8 +46,10 @@ impl Vendor for EvolutionApi {
             Notice::Offline { cause, .. } => {
                 vec![json!({ "name": "disconnect", "reason": reason(cause) })]
             }
-            Notice::RetryScheduled { cause: Cause::Handshake(_), .. } => {
-                vec![json!({ "name": "connect_error", "text": v2::explain(notice) })]
+            Notice::RetryScheduled { cause: cause @ Cause::Handshake(_), .. } => {
+                let text = v2::explain(notice).map(Cow::from);
+                let text = text.unwrap_or_else(|| cause_text::<Self>(cause).into());
+                vec![json!({ "name": "connect_error", "text": text })]
             }
             _ => Vec::new(),
         }
