@@ -81,7 +81,9 @@ pub use self::jwt::sign;
 pub use self::options::{Options, Profile, RefuseMode, Settings};
 pub use self::sim::{EvolutionSim, serve};
 use self::state::note;
-pub use self::state::{Emitted, MessageSeen, PingSeen, SocketSeen, State, TokenCall, UpgradeCall};
+pub use self::state::{
+    Emitted, JoinCall, MessageSeen, PingSeen, SocketSeen, State, TokenCall, UpgradeCall,
+};
 use self::v2::Api;
 pub use self::v2::CONFIGURED_EVENTS;
 use super::fault::Command;

@@ -161,7 +161,10 @@ impl Vonage {
         };
         let token = if token.is_empty() { String::new() } else { self.wire.name("jwt", token) };
         let t_ms = self.wire.now_ms();
-        note(&mut inner.seen.attaches, Attach { t_ms, conn, outcome, session_id, token });
+        note(
+            &mut inner.seen.attaches,
+            Attach { t_ms, conn, outcome, session_id, token, closed_ms: None },
+        );
         match verdict {
             Verdict::Refused(problem) => self.turn_away(inner, conn, &problem, rid),
             Verdict::Session(id, outcome) => {

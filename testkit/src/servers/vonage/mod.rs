@@ -297,6 +297,11 @@ impl Vendor for Arc<Vonage> {
         inner.admitted.remove(&conn);
         inner.conns.remove(&conn);
         self.detach(inner, conn);
+        let now = self.wire.now_ms();
+        if let Some(last) = inner.seen.attaches.iter_mut().rfind(|one| one.conn == conn) {
+            last.closed_ms = Some(now);
+        }
+        self.wire.touch();
     }
 
     fn idle(&self) -> Option<(Duration, u16)> {

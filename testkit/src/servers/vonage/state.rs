@@ -65,6 +65,8 @@ pub struct Attach {
     pub session_id: Option<String>,
     /// Label of its token.
     pub token: String,
+    /// When its connection ended.
+    pub closed_ms: Option<u64>,
 }
 
 /// How an attempt to have a session ended.
@@ -198,7 +200,7 @@ impl Attach {
         };
         json!({
             "t_ms": self.t_ms, "conn": self.conn, "outcome": outcome, "event": event,
-            "session_id": self.session_id, "token": self.token,
+            "session_id": self.session_id, "token": self.token, "closed_ms": self.closed_ms,
         })
     }
 }
