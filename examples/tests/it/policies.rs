@@ -116,3 +116,25 @@ fn the_page_has_every_flag_and_every_variable() {
         }
     }
 }
+
+#[test]
+fn the_policies_of_all_vendors_are_known() {
+    let path = scratch("policy.toml");
+    std::fs::write(&path, "").unwrap();
+    for (vendor, line) in [
+        (&["vonage"][..], "attempt 5                16 s"),
+        (&["evolution"], "attempt 1                5 s"),
+        (&["evolution", "--profile", "codechat"], "attempt 1                5 s"),
+        (&["evolution", "--profile", "v2"], "attempt 1                1 s to 1499 ms"),
+    ] {
+        let tool = Tool::new(["check", "--vendor"]).args(vendor).arg(&path);
+        let (code, stdout, stderr) = tool.finish();
+        assert_eq!(code, Some(0), "{vendor:?}: {stderr}");
+        assert!(stdout.contains(line), "{vendor:?}: {stdout}");
+    }
+    let other = Tool::new(["check", "--vendor", "vonage", "--profile", "v2"]).arg(&path);
+    assert_eq!(other.finish().0, Some(2));
+    let (code, stdout, stderr) = Tool::new(["diagram", "--vendor", "evolution"]).finish();
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.starts_with("stateDiagram"), "{stdout}");
+}

@@ -97,9 +97,59 @@ fn the_tour_of_genesys_ends_well() {
 }
 
 #[test]
+fn the_tour_of_vonage_ends_well() {
+    let all = ends_well(
+        "vonage",
+        50,
+        &[
+            "v1 cut",
+            "v2 cut",
+            "v2 gives up",
+            "v2 lost acks",
+            "v1 silent",
+            "v2 other id",
+            "v1 expired",
+            "v2 expired",
+            "v1 new token",
+            "v2 new token",
+            "v2 renewal",
+        ],
+    );
+    for side in ["application", "simulator"] {
+        // Two were in flight when TCP ended, two had no reply.
+        assert_eq!(all[side]["requests_sent"], 50);
+        assert_eq!(all[side]["requests_failed"], 4);
+        assert_eq!(all[side]["recoveries"], 9);
+    }
+}
+
+#[test]
+fn the_tour_of_evolution_ends_well() {
+    let scenes = ["event cut", "restart", "event refused", "event silent", "namespace"];
+    let all = ends_well("evolution", 25, &scenes);
+    for side in ["application", "simulator"] {
+        assert_eq!((&all[side]["connects"], &all[side]["recoveries"]), (&json!(20), &json!(9)));
+    }
+}
+
+/// Runs the tour of a vendor; returns its figures.
+fn ends_well(vendor: &str, promises: usize, names: &[&str]) -> Value {
+    let _busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
+    let (code, lines, stderr) = run(&["--vendor", vendor]);
+    let verdict = lines.last().unwrap();
+    assert_eq!((code, &verdict["ok"]), (Some(0), &json!(true)), "{verdict} {stderr}");
+    assert_eq!(verdict["promises"], verdict["kept"]);
+    assert!(of(&lines, "promise").count() >= promises);
+    let scenes: Vec<&str> =
+        of(&lines, "figures").filter_map(|line| line["scene"].as_str()).collect();
+    assert_eq!(scenes, names);
+    of(&lines, "figures").find(|line| line["scene"].is_null()).unwrap().clone()
+}
+
+#[test]
 fn every_sabotage_is_noticed() {
     let _busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
-    for vendor in ["liveperson", "genesys"] {
+    for vendor in ["liveperson", "genesys", "vonage", "evolution"] {
         sabotage(vendor);
     }
 }

@@ -3,6 +3,7 @@
 mod evolution;
 mod faults;
 mod genesys;
+mod policies;
 mod ringcentral;
 mod vonage;
 
@@ -18,6 +19,7 @@ use crate::output::{self, Failure};
 pub(crate) use evolution::{EvolutionArgs, EvolutionProfile, KeyPlace, ServeEvolutionArgs};
 pub(crate) use faults::{ProxyArgs, ReplayArgs, StormArgs};
 pub(crate) use genesys::{GenesysArgs, Profile, Resend, ServeGenesysArgs, Switch};
+pub(crate) use policies::{Service, TourVendor};
 pub(crate) use ringcentral::{RingCentralArgs, ServeRingCentralArgs, TokenReuse};
 pub(crate) use vonage::{ServeVonageArgs, VonageArgs, VonageBackoff, VonageGeneration};
 
@@ -277,25 +279,6 @@ pub(crate) struct TourArgs {
     pub(crate) sabotage: Option<Sabotage>,
 }
 
-impl TourVendor {
-    /// Returns the vendor's policy.
-    pub(crate) const fn policy(self, profile: Profile) -> &'static redial_core::Policy {
-        match (self, profile) {
-            (Self::Liveperson, _) => &redial_liveperson::POLICY,
-            (Self::Genesys, Profile::Guest) => &redial_genesys::guest::POLICY,
-            (Self::Genesys, Profile::WebMessaging) => &redial_genesys::web::POLICY,
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum TourVendor {
-    /// LivePerson agent messaging.
-    Liveperson,
-    /// Genesys guest chat and Web Messaging.
-    Genesys,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Sabotage {
     /// A dead token is used again.
@@ -304,7 +287,8 @@ pub(crate) enum Sabotage {
     NoDelay,
     /// Nobody asks whether the peer lives.
     NoPing,
-    /// What must be sent again is not: agent state, subscriptions, messages without proof.
+    /// What must be sent again is not: agent state, subscriptions, messages without proof, the id
+    /// of a session, the first message of a socket.
     NoResend,
     /// The session counts as online before the vendor says so.
     EarlyResume,
@@ -315,9 +299,9 @@ pub(crate) struct DiagramArgs {
     /// The vendor whose policy is explored.
     #[arg(long)]
     pub(crate) vendor: Option<TourVendor>,
-    /// Which of the vendor's services (genesys).
-    #[arg(long, value_enum, default_value = "guest")]
-    pub(crate) profile: Profile,
+    /// Which of the vendor's services (genesys, evolution); the first unless told otherwise.
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<Service>,
     /// How it is drawn.
     #[arg(long, value_enum, default_value = "mermaid")]
     pub(crate) format: DiagramFormat,
@@ -341,9 +325,9 @@ pub(crate) struct CheckArgs {
     /// The vendor whose policy it changes.
     #[arg(long, default_value = "liveperson")]
     pub(crate) vendor: TourVendor,
-    /// Which of the vendor's services (genesys).
-    #[arg(long, value_enum, default_value = "guest")]
-    pub(crate) profile: Profile,
+    /// Which of the vendor's services (genesys, evolution); the first unless told otherwise.
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<Service>,
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,

@@ -44,9 +44,9 @@ pub(crate) struct ReplayArgs {
     /// The vendor whose policy a trace of version 1 was recorded under.
     #[arg(long)]
     pub(crate) vendor: Option<super::TourVendor>,
-    /// Which of the vendor's services (genesys).
-    #[arg(long, value_enum, default_value = "guest")]
-    pub(crate) profile: super::Profile,
+    /// Which of the vendor's services (genesys, evolution); the first unless told otherwise.
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<super::Service>,
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,

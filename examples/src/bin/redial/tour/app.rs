@@ -75,6 +75,21 @@ impl<A: Portable> App<A> {
         sabotage: Option<Sabotage>,
         hear: fn(&A::Message) -> Option<String>,
     ) -> Self {
+        let hear = move |item: &Item<A>| match item {
+            Item::Message(message) => hear(message),
+            _ => None,
+        };
+        Self::listen(client, scene, screen, sabotage, hear)
+    }
+
+    /// Runs a client in a task of its own, and hears more than its messages.
+    pub(crate) fn listen(
+        client: Client<A>,
+        scene: &'static str,
+        screen: &Screen,
+        sabotage: Option<Sabotage>,
+        hear: impl FnMut(&Item<A>) -> Option<String> + Send + 'static,
+    ) -> Self {
         let (handle, updates) = client.spawn();
         let counts = Arc::default();
         let (tick, changes) = watch::channel(0);
@@ -153,16 +168,14 @@ impl Watcher {
     async fn run<A: Portable>(
         self,
         mut updates: Updates<A>,
-        hear: fn(&A::Message) -> Option<String>,
+        mut hear: impl FnMut(&Item<A>) -> Option<String>,
     ) {
         while let Some(item) = updates.next().await {
+            let heard = hear(&item);
+            lock(&self.counts).heard.extend(heard);
             match item {
                 Item::Notice(notice) => self.notice::<A>(notice),
-                Item::Message(message) => {
-                    let counts = &mut *lock(&self.counts);
-                    counts.messages += 1;
-                    counts.heard.extend(hear(&message));
-                }
+                Item::Message(_) => lock(&self.counts).messages += 1,
                 Item::Gap { closed } => lock(&self.counts).gaps_closed += usize::from(closed),
                 Item::Problem(problem) => {
                     lock(&self.counts).problems += 1;

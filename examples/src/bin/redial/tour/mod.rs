@@ -2,11 +2,13 @@
 
 mod app;
 mod clients;
+mod evolution;
 mod figures;
 mod genesys;
 mod liveperson;
 mod measure;
 mod screen;
+mod vonage;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,6 +35,12 @@ pub(crate) async fn run(args: TourArgs) -> Result<ExitCode, Failure> {
     }
     if matches!(args.vendor, None | Some(TourVendor::Genesys)) {
         genesys::scenes(&stage, &mut scenes);
+    }
+    if matches!(args.vendor, None | Some(TourVendor::Vonage)) {
+        vonage::scenes(&stage, &mut scenes);
+    }
+    if matches!(args.vendor, None | Some(TourVendor::Evolution)) {
+        evolution::scenes(&stage, &mut scenes);
     }
     let mut reports = Vec::new();
     while let Some(report) = scenes.join_next().await {
