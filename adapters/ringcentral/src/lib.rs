@@ -45,7 +45,7 @@
 //!   none is told twice.
 //! - **Gaps.** [`Message::Gap`] says when notifications are lost
 //!   ([`Certainty::Certain`]: there is a new session) or may be ([`Certainty::Possible`]: the
-//!   server's buffer was full). Notifications have no acknowledgment, so a gap cannot be closed:
+//!   server's buffer was full). It begins with the loss, the first of several. Notifications have no acknowledgment, so a gap cannot be closed:
 //!   what it concerns is read anew.
 //! - **Requests.** What was under way when the connection was lost ends as
 //!   [`Unknown`](redial_core::Fate::Unknown) and is not sent again: that is the application's
@@ -62,7 +62,7 @@
 //! | `connectionReady` | [`Message::ConnectionReady`] |
 //! | `autoRecoverSuccess` | [`Message::AutoRecoverSuccess`]; what was missed follows |
 //! | `autoRecoverFailed` | [`Message::AutoRecoverFailed`], once the new subscription exists |
-//! | `autoRecoverError` | [`Message::AutoRecoverError`], for each attempt that fails |
+//! | `autoRecoverError` | [`Message::AutoRecoverError`], for each attempt that fails and has others after it |
 //!
 //! Each names its connection and comes after [`Notice::Online`](redial_core::Notice::Online) of it;
 //! `autoRecoverError` comes after the attempt.

@@ -193,7 +193,8 @@ impl RingCentral {
     }
 
     pub(crate) fn recovery_error(&self, cause: Cause) -> Option<Message> {
-        let goes_on = matches!(self.policy.verdict(cause), Verdict::Retry(_));
+        let retried = matches!(self.policy.verdict(cause), Verdict::Retry(_));
+        let goes_on = retried && self.config.auto_recover;
         let conn = self.conn.filter(|_| self.lost.is_some() && goes_on)?;
         Some(Message::AutoRecoverError { conn, cause })
     }

@@ -236,3 +236,24 @@ fn an_attempt_that_ends_for_want_of_an_access_token_is_told_too() {
     let expected = ["autoRecoverError 1", "Resumed", "newWsc 2 1", "autoRecoverSuccess 2"];
     assert_eq!(words[2..], expected, "{words:?}");
 }
+
+#[test]
+fn without_auto_recovery_nothing_claims_that_there_are_more_attempts() {
+    let mut it = World::subscribed(adapter().auto_recover(false));
+    it.lose(Cause::Network);
+    it.items.clear();
+    it.run(60_000);
+    assert_eq!(it.asked.len(), 2, "nothing happens by itself");
+    it.input(Input::Recover);
+    it.authorize();
+    it.fail_dial(Cause::Handshake(503));
+    it.run(60_000);
+    assert_eq!(it.told(), [""; 0]);
+    assert!(matches!(it.notices().last(), Some(Notice::Suspended { .. })));
+    // The token is kept, and the session recovered within its window.
+    it.input(Input::Recover);
+    it.open();
+    assert!(it.dials.last().unwrap().1.ends_with("&wsc=wsc-1"), "{:?}", it.dials);
+    it.receive(&hello("wsc-2", json!({ "recoveryState": "Successful" })));
+    assert_eq!(it.told(), ["Resumed", "newWsc 3 1", "autoRecoverSuccess 3"]);
+}
