@@ -45,8 +45,8 @@
 //!   none is told twice.
 //! - **Gaps.** [`Message::Gap`] says when notifications are lost
 //!   ([`Certainty::Certain`]: there is a new session) or may be ([`Certainty::Possible`]: the
-//!   server's buffer was full). It begins with the loss, the first of several. Notifications have no acknowledgment, so a gap cannot be closed:
-//!   what it concerns is read anew.
+//!   server's buffer was full). It begins with the loss, the first of several. Notifications have no
+//!   acknowledgment, so a gap cannot be closed: what it concerns is read anew.
 //! - **Requests.** What was under way when the connection was lost ends as
 //!   [`Unknown`](redial_core::Fate::Unknown) and is not sent again: that is the application's
 //!   decision. A request goes out a second time only where the server refused the access token of
