@@ -40,7 +40,9 @@
 //! A wrong event name, a wrong path and a dead token are refused alike, with a bare 401. So names
 //! are checked before anything is dialled, and a 401 has another token fetched where there is a
 //! [source](codechat::Credentials); without one it is reported each time as `token or event
-//! refused`, at the seed's pace of 5 s, for ever.
+//! refused`, at the seed's pace of 5 s, for ever. Where the source has none the old token is tried
+//! again. The server destroys the connection right after its 401; one that is cut before the 401
+//! arrives looks like any lost connection, and the token is kept.
 //!
 //! # What is guaranteed
 //!

@@ -240,6 +240,11 @@ impl Adapter for EvolutionApi {
         self.given
     }
 
+    /// The official client goes on dialling with a key that is refused.
+    fn keep_token(&mut self) -> bool {
+        self.key.is_some()
+    }
+
     fn dial(&mut self, _intent: Intent, out: &mut Handshake) {
         self.given = false;
         out.url = self.config.base.ws(PATH);

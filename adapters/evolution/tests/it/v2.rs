@@ -250,6 +250,26 @@ fn a_refused_key_is_asked_for_where_there_is_a_source() {
 }
 
 #[test]
+fn a_source_without_another_key_leaves_the_pace_to_the_old_one() {
+    let scope = Scope::Instance("inst1".into());
+    let mut world = World::v2(EvolutionApi::builder("http://localhost:8080", scope, ApiKey::Ask));
+    world.input(Input::Connect);
+    let none = || Input::TokenUnavailable { cause: Cause::Network, retry_after: None };
+    world.input(none());
+    assert!(world.dial.is_none(), "there is no key yet");
+    world.run(1_000);
+    world.offer("key-1");
+    for asked in 3..6 {
+        world.refuse(400);
+        world.run(5_000);
+        assert_eq!(world.wanted().len(), asked);
+        world.input(none());
+        let (_, handshake) = world.dial.as_ref().expect("a dial");
+        assert_eq!(handshake.headers, [("apikey", "key-1".to_owned())]);
+    }
+}
+
+#[test]
 fn events_are_named_in_dotted_lower_case() {
     for (name, error) in [
         ("MESSAGES_UPSERT", ConfigError::UpperCaseEvent),
