@@ -128,8 +128,10 @@ fn due(turn: &Turn, at: At) -> Vec<String> {
                 Liveness::Off => {}
                 Liveness::Quiet { probe_at } => say(Some(probe_at), "the next probe"),
                 Liveness::Probing { probe_at, deadline, missed } => {
-                    let what =
-                        format!("the answer to a probe is missing ({} in a row)", missed + 1);
+                    let what = format!(
+                        "the answer to a probe is missing ({} in a row)",
+                        u16::from(missed) + 1
+                    );
                     say(Some(deadline), &what);
                     say(Some(probe_at).filter(|at| *at < deadline), "the next probe");
                 }

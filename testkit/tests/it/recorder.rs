@@ -219,6 +219,74 @@ fn a_session_that_was_restored_is_replayed_from_where_it_was() {
     assert!(test.contains("serde_json::from_str::<Machine>(r#\"{"), "{test}");
 }
 
+#[test]
+fn a_machine_with_absurd_numbers_is_executed_and_explained_without_a_panic() {
+    let mut seen = 0;
+    for seed in 0..4 {
+        let history = History::of_seed(seed);
+        let mut machine = Machine::new();
+        for (step, (cx, event)) in events_of(&history).into_iter().enumerate() {
+            let before = machine;
+            machine.handle(&history.policy, cx, event);
+            if step % 5 > 0 {
+                continue;
+            }
+            let saved = serde_json::to_value(before).unwrap();
+            for place in 0..numbers(&saved) {
+                for absurd in [0, 255, 65_535, u64::from(u32::MAX), u64::MAX] {
+                    let mut saved = saved.clone();
+                    set_number(&mut saved, &mut (place + 1), absurd);
+                    let Ok(absurd) = serde_json::from_value::<Machine>(saved) else { continue };
+                    explain_one(&history.policy, absurd, cx, event);
+                    explain_one(&history.policy, absurd, cx, Event::Tick);
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 1_000, "{seen}");
+}
+
+/// Writes a trace of one step that is consistent, and does with it what can be done.
+fn explain_one(policy: &Policy, mut machine: Machine, cx: Cx, event: Event) {
+    let mut trace = Vec::new();
+    let mut writer = Writer::new(&mut trace, policy, &machine).unwrap();
+    let actions = machine.handle(policy, cx, event);
+    writer.write(&Recorded { cx, event, actions }).unwrap();
+    let mut replay = Replay::new(trace.as_slice()).unwrap();
+    let turn = replay.turn().unwrap().unwrap();
+    assert!(!explain(policy, cx.now, &turn).to_string().is_empty());
+    assert!(to_test(Replay::new(trace.as_slice()).unwrap()).is_ok());
+}
+
+fn numbers(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Number(_) => 1,
+        serde_json::Value::Array(values) => values.iter().map(numbers).sum(),
+        serde_json::Value::Object(fields) => fields.values().map(numbers).sum(),
+        _ => 0,
+    }
+}
+
+/// Sets the number before which `left` counts to nothing.
+fn set_number(value: &mut serde_json::Value, left: &mut usize, to: u64) {
+    match value {
+        serde_json::Value::Number(_) => {
+            if *left == 1 {
+                *value = to.into();
+            }
+            *left = left.saturating_sub(1);
+        }
+        serde_json::Value::Array(values) => {
+            values.iter_mut().for_each(|value| set_number(value, left, to));
+        }
+        serde_json::Value::Object(fields) => {
+            fields.values_mut().for_each(|value| set_number(value, left, to));
+        }
+        _ => {}
+    }
+}
+
 /// The files hold what this release writes and says. Where that changes on purpose, the environment
 /// variable `REDIAL_BLESS` writes them anew.
 #[test]
