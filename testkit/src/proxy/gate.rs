@@ -8,7 +8,7 @@ use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Shared;
 use super::conn::{Conn, serve};
@@ -62,8 +62,10 @@ impl Gate {
                 },
                 Some(_) = self.tasks.join_next() => listener = Some(open),
                 accepted = open.accept() => {
-                    if let Ok((tcp, _)) = accepted {
-                        self.admit(tcp);
+                    match accepted {
+                        Ok((tcp, _)) => self.admit(tcp),
+                        // What lacks, sockets perhaps, may be there again soon.
+                        Err(_) => sleep(REBIND).await,
                     }
                     listener = Some(open);
                 }

@@ -42,6 +42,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use self::book::Book;
 use self::conn::{Conn, End};
@@ -170,11 +171,17 @@ impl FaultProxy {
         mut wanted: impl FnMut(&State) -> bool,
     ) -> Result<State, State> {
         let mut changes = self.shared.state.subscribe();
-        let wait = changes.wait_for(|state| wanted(state));
-        match tokio::time::timeout(within, wait).await {
-            Ok(Ok(_)) => Ok(self.state()),
-            Ok(Err(_)) | Err(_) => Err(self.state()),
-        }
+        let wait = async {
+            loop {
+                let state = self.state();
+                if wanted(&state) {
+                    return state;
+                }
+                // Bytes and frames are counted without a word, so they are looked at now and then.
+                let _ = timeout(LOOK, changes.changed()).await;
+            }
+        };
+        timeout(within, wait).await.map_err(|_| self.state())
     }
 
     /// Ends every connection and the listeners, and waits for it.
@@ -373,6 +380,9 @@ impl Shared {
         }
     }
 }
+
+/// How long nobody looks at what is counted without a word.
+const LOOK: Duration = Duration::from_millis(10);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -271,6 +271,7 @@ impl Pump {
 
 /// Returns how many bytes are written at a time, and how long to wait after them.
 fn pieces(rate: u32) -> (usize, Duration) {
+    let rate = rate.max(1);
     let piece = (rate / 50).clamp(1, CHUNK as u32);
     (piece as usize, Duration::from_nanos(u64::from(piece) * 1_000_000_000 / u64::from(rate)))
 }

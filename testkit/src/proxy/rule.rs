@@ -79,7 +79,7 @@ pub enum Act {
     Throttle {
         /// In which direction; both where there is none.
         toward: Option<Toward>,
-        /// How many bytes in a second, at least 1.
+        /// How many bytes in a second; 0 is 1.
         bytes_per_s: u32,
     },
     /// Sends the client a close frame of this code as soon as no other frame is in the way, and

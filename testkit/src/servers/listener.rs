@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::http;
@@ -45,8 +45,10 @@ impl Gate {
                 () = stopped(&mut self.stop) => break,
                 Some(request) = self.down.recv() => request,
                 accepted = open.accept() => {
-                    if let Ok((tcp, _)) = accepted {
-                        self.admit(tcp);
+                    match accepted {
+                        Ok((tcp, _)) => self.admit(tcp),
+                        // What lacks, sockets perhaps, may be there again soon.
+                        Err(_) => sleep(REBIND).await,
                     }
                     listener = Some(open);
                     continue;

@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::client::SOON;
+
 #[tokio::test]
 async fn a_connection_is_refused_as_often_as_the_rule_says() {
     let (proxy, server) = proxy().await;
@@ -37,6 +39,30 @@ async fn a_proxy_that_is_down_refuses_at_the_level_of_tcp() {
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     proxy.up().await;
     pair(&proxy, &server).await;
+}
+
+#[tokio::test]
+async fn rules_and_bytes_can_be_waited_for() {
+    let (proxy, server) = proxy().await;
+    let rule = proxy.rule(Rule::on_data(Toward::Server, 3, Act::Delay(Duration::ZERO))).unwrap();
+    let (mut client, _served) = pair(&proxy, &server).await;
+    client.write_all(b"hello").await.unwrap();
+    let carried = proxy.until(SOON, |state| state.sockets.iter().any(|it| it.to_server == 5)).await;
+    assert_eq!(carried.unwrap().rules, [(rule, 1)]);
+    let fired = proxy.until(SOON, |state| state.rules == [(rule, 1)]).await;
+    assert!(fired.is_ok());
+    let never = proxy.until(Duration::from_millis(30), |state| state.live > 1).await;
+    assert_eq!(never.unwrap_err().live, 1);
+}
+
+#[tokio::test]
+async fn a_throttle_to_nothing_at_all_is_one_byte_in_a_second() {
+    let (proxy, server) = proxy().await;
+    let (mut client, mut served) = pair(&proxy, &server).await;
+    proxy.act(&Act::Throttle { toward: Some(Toward::Server), bytes_per_s: 0 });
+    client.write_all(b"ab").await.unwrap();
+    assert_eq!(read(&mut served, 1).await, b"a");
+    assert_eq!(proxy.state().live, 1);
 }
 
 #[tokio::test]
@@ -379,7 +405,7 @@ async fn next(events: &mut mpsc::Receiver<Event>) -> Event {
 }
 
 async fn soon<T>(wait: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), wait).await.expect("in time")
+    timeout(SOON, wait).await.expect("in time")
 }
 
 const UPGRADE: &[u8] = b"GET /ws?token=x HTTP/1.1\r\nupgrade: websocket\r\n\r\n";
