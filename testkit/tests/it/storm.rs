@@ -1,6 +1,8 @@
 //! A fleet that loses its server, under the real machine.
 
+use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 use redial_core::{Backoff, Growth, Jitter, Policy, PolicySpec, Span};
+use redial_testkit::scenario::strategy;
 use redial_testkit::storm::Storm;
 
 const NAIVE: Policy =
@@ -31,6 +33,18 @@ fn the_server_never_takes_more_than_it_can() {
         let mut seconds = [0; 200];
         aftermath.returns.iter().for_each(|at| seconds[*at as usize / 1000] += 1);
         assert!(seconds.iter().all(|count| *count <= 100), "{seconds:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_policy_stands_a_storm(policy in strategy::policies(), seed in any::<u64>()) {
+        let aftermath = Storm { clients: 5, outage_s: 20, capacity: 2, seed }.run(&policy);
+        prop_assert!(aftermath.back + aftermath.gave_up <= 5, "{aftermath:?}");
+        prop_assert!(aftermath.returns.iter().all(|at| *at >= 20_000), "{aftermath:?}");
+        prop_assert_eq!(aftermath.back as usize, aftermath.returns.len());
     }
 }
 
