@@ -42,7 +42,7 @@ use redial_core::{
     Wait,
 };
 
-use crate::chance::Chance;
+use crate::random::Random;
 
 /// Lets a [`Fleet`] of ordinary size fail together under `policy`.
 ///
@@ -93,7 +93,7 @@ impl Fleet {
         let last = backoff.attempts.unwrap_or(u16::MAX).min(plateau.saturating_add(3));
         let mut waits: BTreeMap<u16, Vec<u32>> =
             (1..=last.min(MOST_ATTEMPTS)).map(|attempt| (attempt, Vec::new())).collect();
-        let mut chance = Chance::new(self.seed);
+        let mut chance = Random::new(self.seed);
         for _ in 0..self.clients {
             fail_one(policy, cause, &mut chance, &mut waits);
         }
@@ -256,7 +256,7 @@ impl std::error::Error for Herd {}
 fn fail_one(
     policy: &Policy,
     cause: Cause,
-    chance: &mut Chance,
+    chance: &mut Random,
     waits: &mut BTreeMap<u16, Vec<u32>>,
 ) {
     let mut machine = Machine::new();

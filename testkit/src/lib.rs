@@ -12,7 +12,6 @@
 //! `examples/new_vendor.rs` in the repository makes an adapter from nothing and tests it.
 
 mod accounts;
-mod chance;
 pub mod conformance;
 pub mod crash;
 pub mod explorer;
@@ -21,6 +20,7 @@ mod model;
 pub mod peer;
 #[cfg(feature = "servers")]
 pub mod proxy;
+mod random;
 pub mod replay;
 pub mod scenario;
 #[cfg(feature = "servers")]

@@ -3,18 +3,18 @@
 use bytes::Bytes;
 use redial_core::Frame;
 
-use crate::chance::Chance;
+use crate::random::Random;
 
 /// Makes a broken variant of one of `samples`, or bytes of no kind. Text stays UTF-8: whoever
 /// reads a socket checks that.
-pub(super) fn frame(chance: &mut Chance, samples: &[Frame]) -> Frame {
-    let sample = chance.of(samples).cloned().unwrap_or_else(|| Frame::Text(Bytes::new()));
+pub(super) fn frame(chance: &mut Random, samples: &[Frame]) -> Frame {
+    let sample = chance.pick(samples).cloned().unwrap_or_else(|| Frame::Text(Bytes::new()));
     let (bytes, is_text) = match &sample {
-        Frame::Text(bytes) => (bytes, chance.below(16) > 0),
-        Frame::Binary(bytes) => (bytes, chance.below(16) == 0),
+        Frame::Text(bytes) => (bytes, chance.index(16) > 0),
+        Frame::Binary(bytes) => (bytes, chance.index(16) == 0),
         Frame::Ping(bytes) | Frame::Pong(bytes) => (bytes, true),
     };
-    let other = match chance.of(samples) {
+    let other = match chance.pick(samples) {
         Some(Frame::Text(other) | Frame::Binary(other)) => other.clone(),
         _ => Bytes::new(),
     };
@@ -23,25 +23,25 @@ pub(super) fn frame(chance: &mut Chance, samples: &[Frame]) -> Frame {
 }
 
 /// Makes a broken variant of `bytes`.
-pub(super) fn bytes_of(chance: &mut Chance, bytes: &[u8], other: &[u8]) -> Vec<u8> {
+pub(super) fn bytes_of(chance: &mut Random, bytes: &[u8], other: &[u8]) -> Vec<u8> {
     let mut broken = bytes.to_vec();
-    for _ in 0..=chance.below(3) {
+    for _ in 0..=chance.index(3) {
         broken = once(chance, broken, other);
         broken.truncate(MOST);
     }
     broken
 }
 
-fn once(chance: &mut Chance, mut bytes: Vec<u8>, other: &[u8]) -> Vec<u8> {
+fn once(chance: &mut Random, mut bytes: Vec<u8>, other: &[u8]) -> Vec<u8> {
     let (from, to) = part(chance, bytes.len());
-    match chance.below(12) {
+    match chance.index(12) {
         0 => {
-            let len = chance.below(200);
+            let len = chance.index(200);
             std::iter::repeat_with(|| chance.next().to_le_bytes()[0]).take(len).collect()
         }
         1 => {
             if let Some(byte) = bytes.get_mut(from) {
-                *byte ^= 1 << chance.below(8);
+                *byte ^= 1 << chance.index(8);
             }
             bytes
         }
@@ -64,19 +64,19 @@ fn once(chance: &mut Chance, mut bytes: Vec<u8>, other: &[u8]) -> Vec<u8> {
         7 => replaced(chance, bytes, |byte| byte.is_ascii_digit() || byte == b'-', &NUMBERS),
         8 => replaced(chance, bytes, |byte| byte.is_ascii_alphanumeric() || byte >= 0x80, &WORDS),
         9 => {
-            let depth = 1 << chance.below(12);
-            let (open, close) = if chance.below(2) == 0 { ("[", "]") } else { ("{\"a\":", "}") };
+            let depth = 1 << chance.index(12);
+            let (open, close) = if chance.index(2) == 0 { ("[", "]") } else { ("{\"a\":", "}") };
             let nested = format!("{}0{}", open.repeat(depth), close.repeat(depth));
             bytes.splice(from..to, nested.into_bytes());
             bytes
         }
         10 => {
-            let word = chance.of(&WORDS).map_or("", |word| *word);
+            let word = chance.pick(&WORDS).map_or("", |word| *word);
             bytes.splice(from..from, word.bytes());
             bytes
         }
         _ => {
-            let long = "x".repeat(1 << chance.below(15));
+            let long = "x".repeat(1 << chance.index(15));
             bytes.splice(from..to, long.into_bytes());
             bytes
         }
@@ -85,22 +85,22 @@ fn once(chance: &mut Chance, mut bytes: Vec<u8>, other: &[u8]) -> Vec<u8> {
 
 /// Puts something else in the place of a run of bytes.
 fn replaced(
-    chance: &mut Chance,
+    chance: &mut Random,
     mut bytes: Vec<u8>,
     of_run: impl Fn(u8) -> bool,
     by: &[&str],
 ) -> Vec<u8> {
-    let start = chance.below(bytes.len().max(1));
+    let start = chance.index(bytes.len().max(1));
     let Some(from) = bytes.iter().skip(start).position(|byte| of_run(*byte)) else { return bytes };
     let from = from + start;
     let len = bytes[from..].iter().take_while(|byte| of_run(**byte)).count();
-    let by = chance.of(by).map_or("", |by| *by);
+    let by = chance.pick(by).map_or("", |by| *by);
     bytes.splice(from..from + len, by.bytes());
     bytes
 }
 
-fn part(chance: &mut Chance, len: usize) -> (usize, usize) {
-    let (a, b) = (chance.below(len + 1), chance.below(len + 1));
+fn part(chance: &mut Random, len: usize) -> (usize, usize) {
+    let (a, b) = (chance.index(len + 1), chance.index(len + 1));
     (a.min(b), a.max(b))
 }
 

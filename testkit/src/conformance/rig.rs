@@ -311,6 +311,11 @@ impl<'a, V: Vendor> Rig<'a, V> {
         }
     }
 
+    /// Returns what the vendor has said and the session has not heard.
+    pub(super) fn said(&self) -> Vec<Frame> {
+        self.inbox.iter().cloned().collect()
+    }
+
     /// The vendor says something.
     pub(super) fn receive(&mut self, frame: Frame) -> Result<(), Broken> {
         let Some(conn) = self.conn else { return Ok(()) };

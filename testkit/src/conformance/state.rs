@@ -6,7 +6,7 @@ use super::act::{Act, Link, Seen};
 use super::report::Broken;
 use super::rig::{NONCE, Rig};
 use super::vendor::Vendor;
-use crate::chance::Chance;
+use crate::random::Random;
 
 /// A twin that is told the same does the same, byte for byte.
 pub(super) fn twins_do_the_same<V: Vendor>(vendor: &V) -> Result<String, Broken> {
@@ -133,14 +133,14 @@ fn lived_on<V: Vendor>(mut rig: Rig<'_, V>) -> Result<Rig<'_, V>, Broken> {
 
 /// Returns a session after `moves` moves of chance.
 fn history<V: Vendor>(vendor: &V, seed: u64, moves: usize) -> Result<Rig<'_, V>, Broken> {
-    let mut chance = Chance::new(seed);
+    let mut chance = Random::new(seed);
     let mut rig = Rig::new(vendor);
     let samples = vendor.samples();
     rig.act(Act::Connect)?;
     for number in 0..moves {
         rig.entropy = chance.next();
-        let cause = chance.of(&CAUSES).copied().unwrap_or(Cause::Network);
-        match chance.below(20) {
+        let cause = chance.pick(&CAUSES).copied().unwrap_or(Cause::Network);
+        match chance.index(20) {
             0..=5 => rig.settle()?,
             6 | 7 => {
                 rig.settle_one()?;
@@ -152,23 +152,23 @@ fn history<V: Vendor>(vendor: &V, seed: u64, moves: usize) -> Result<Rig<'_, V>,
                 }
             }
             12 => {
-                if let Some(sample) = chance.of(&samples) {
+                if let Some(sample) = chance.pick(&samples) {
                     rig.receive(sample.clone())?;
                 }
             }
             13 => rig.lose(cause, None)?,
             14 => rig.lose(cause, Some(Span::from_secs(3)))?,
             15 => {
-                rig.act([Act::Recover, Act::NetworkChanged, Act::Connect][chance.below(3)].clone())?
+                rig.act([Act::Recover, Act::NetworkChanged, Act::Connect][chance.index(3)].clone())?
             }
-            16 if chance.below(4) == 0 => rig.act(Act::Reconnect(TokenUse::Regenerate))?,
+            16 if chance.index(4) == 0 => rig.act(Act::Reconnect(TokenUse::Regenerate))?,
             17 => {
                 let links = [Link::Healthy, Link::Silent, Link::Stuck];
-                rig.link = chance.of(&links).copied().unwrap_or(Link::Healthy);
+                rig.link = chance.pick(&links).copied().unwrap_or(Link::Healthy);
             }
-            18 if chance.below(8) == 0 => rig.act(Act::Shutdown)?,
+            18 if chance.index(8) == 0 => rig.act(Act::Shutdown)?,
             _ => {
-                let millis = 1 << chance.below(16);
+                let millis = 1 << chance.index(16);
                 rig.run(millis)?;
             }
         }

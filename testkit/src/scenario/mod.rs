@@ -45,4 +45,6 @@ pub use fault::{Fault, Half, Schedule};
 pub use history::{Command, Deed, History, Move, Pause};
 pub use play::{Distribution, Failed, Played, Reach, replay};
 pub use policy::{keepalive, policy};
-pub use source::{Random, Source, bytes_of};
+pub use source::{Source, bytes_of};
+
+pub use crate::random::Random;

@@ -2,7 +2,7 @@
 
 use redial_core::Span;
 
-use crate::chance::Chance;
+use crate::random::Random;
 
 /// Reads decisions from bytes. It never fails: past the end every byte is 0, and 0 is always the
 /// calm choice.
@@ -84,36 +84,4 @@ impl<'a> Source<'a> {
 pub fn bytes_of(seed: u64, len: usize) -> Vec<u8> {
     let mut random = Random::new(seed);
     (0..len).map(|_| (random.next() >> 56) as u8).collect()
-}
-
-/// A stream of numbers that its seed repeats, everywhere the same.
-#[derive(Clone, Debug)]
-pub struct Random(Chance);
-
-impl Random {
-    /// Begins with a seed.
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self(Chance::new(seed))
-    }
-
-    /// Returns the next number.
-    pub const fn next(&mut self) -> u64 {
-        self.0.next()
-    }
-
-    /// Returns a number below `bound`, 0 where that is 0.
-    pub const fn below(&mut self, bound: u64) -> u64 {
-        ((self.next() as u128 * bound as u128) >> 64) as u64
-    }
-
-    /// Returns a number from `first` to `last`, both included.
-    pub const fn between(&mut self, first: u64, last: u64) -> u64 {
-        first + self.below(last.saturating_sub(first).saturating_add(1))
-    }
-
-    /// Says yes in so many of a thousand cases.
-    pub const fn permille(&mut self, share: u64) -> bool {
-        self.below(1_000) < share
-    }
 }

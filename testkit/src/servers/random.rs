@@ -1,34 +1,27 @@
-//! Numbers that look random, and times as the vendor spells them.
+//! Names that look random, and times as the vendor spells them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::random;
+
 /// A source of ids and tokens, reproducible from its seed.
 #[derive(Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Names(random::Random);
 
-impl Random {
+impl Names {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(random::Random::new(seed))
     }
 
     /// Draws so many bytes and spells them in hex.
     pub(crate) fn hex(&mut self, bytes: usize) -> String {
-        (0..bytes).map(|_| format!("{:02x}", self.draw() & 0xFF)).collect()
+        (0..bytes).map(|_| format!("{:02x}", self.0.next() & 0xFF)).collect()
     }
 
     /// Draws something that looks like a UUID.
     pub(crate) fn uuid(&mut self) -> String {
         let hex = self.hex(16);
         [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-    }
-
-    fn draw(&mut self) -> u64 {
-        // SplitMix64: nothing here needs to be hard to guess.
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
     }
 }
 

@@ -23,7 +23,7 @@ const FLAWS: [(Flaw, &str, &str); 19] = [
     (Flaw::ForgetsTheSession, "snapshots_keep_everything", "cursor is not what was stored"),
     (Flaw::LeavesNothing, "snapshots_keep_everything", "a later process"),
     (Flaw::Counts, "twins_do_the_same", "a twin does the frame msg"),
-    (Flaw::AnswersEverything, "queues_are_bounded", "2000 frames waited for the socket"),
+    (Flaw::KeepsAnswers, "queues_are_bounded", "600 frames waited for the socket"),
     (Flaw::WeighsNothing, "queues_are_bounded", "a message of 3000 bytes weighs 0"),
 ];
 

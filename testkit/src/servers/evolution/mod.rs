@@ -89,7 +89,7 @@ pub use self::v2::CONFIGURED_EVENTS;
 use super::fault::Command;
 use super::frame::Message;
 use super::hub::{Answer, Hub, Reply, Request, Vendor};
-use super::random::Random;
+use super::random::Names;
 use super::socket::SocketHandle;
 use super::socketio::{Config, Generation, SocketIo};
 use super::wire::WireLog;
@@ -107,7 +107,7 @@ pub(crate) struct Evolution {
 /// Everything that changes.
 struct Inner {
     settings: Settings,
-    random: Random,
+    random: Names,
     seen: State,
     chat: CodeChat,
     api: Api,
@@ -137,7 +137,7 @@ impl Evolution {
         let io = SocketIo::new(Config::new(Generation::V4), seed);
         let inner = Inner {
             settings,
-            random: Random::new(seed),
+            random: Names::new(seed),
             seen: State { profile, ..State::default() },
             chat: CodeChat::default(),
             api: Api::default(),

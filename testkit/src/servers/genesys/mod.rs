@@ -61,7 +61,7 @@ use self::web_messaging::Sessions;
 use super::fault::Command;
 use super::frame::Message;
 use super::hub::{Answer, Hub, Reply, Request, Vendor};
-use super::random::Random;
+use super::random::Names;
 use super::socket::SocketHandle;
 use super::wire::WireLog;
 
@@ -75,7 +75,7 @@ pub(crate) struct Genesys {
 /// Everything that changes.
 struct Inner {
     settings: Settings,
-    random: Random,
+    random: Names,
     seen: State,
     desk: Desk,
     recent: Limits,
@@ -101,7 +101,7 @@ impl Genesys {
         label_settings(&settings, &wire);
         let inner = Inner {
             settings,
-            random: Random::new(seed),
+            random: Names::new(seed),
             seen: State { profile, ..State::default() },
             desk: Desk::default(),
             recent: Limits::default(),

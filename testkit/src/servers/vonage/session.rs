@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::jwt::Claims;
-use crate::servers::random::Random;
+use crate::servers::random::Names;
 
 /// An event of a conversation, or anything else that is pushed.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,12 +88,12 @@ impl Session {
 pub(super) struct Sessions {
     by_id: BTreeMap<String, Session>,
     users: BTreeMap<String, String>,
-    random: Random,
+    random: Names,
 }
 
 impl Sessions {
     pub(super) fn new(seed: u64) -> Self {
-        Self { by_id: BTreeMap::new(), users: BTreeMap::new(), random: Random::new(seed) }
+        Self { by_id: BTreeMap::new(), users: BTreeMap::new(), random: Names::new(seed) }
     }
 
     /// Opens a session for the bearer of a token; gives its id.
