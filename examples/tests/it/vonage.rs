@@ -205,15 +205,16 @@ fn another_session_is_told_and_is_a_gap() {
         sim.control(json!({ "do": "cut" }));
         let lost = client.expect("offline");
         assert_eq!(client.expect("online")["continuity"], "fresh");
+        let session = client.expect("message")["body"].clone();
+        assert_eq!(session["previous"], first, "{generation}");
+        assert_ne!(session["id"], first, "{generation}");
         let gap = client.expect("gap");
         assert_eq!(
             (&gap["certainty"], &gap["cause"], &gap["from_ms"]),
             (&json!("possible"), &json!("network"), &lost["t_ms"])
         );
-        let session = client.expect("message")["body"].clone();
-        assert_eq!(session["previous"], first, "{generation}");
-        assert_ne!(session["id"], first, "{generation}");
         client.shut_down();
+        assert_eq!(of(client.seen(), "gap").count(), 1, "{generation}");
     }
 }
 
@@ -368,6 +369,21 @@ fn our_own_end_is_told_as_such_wherever_it_comes() {
 }
 
 #[test]
+fn a_logout_ends_the_session_on_the_server_and_here() {
+    for generation in BOTH {
+        let sim = serve(generation, &[]);
+        let mut client = online(connect(&sim, generation));
+        client.cmd("logout");
+        let lines = client.lines_until("stopped");
+        let told = story(&lines);
+        assert_eq!(told, ["offline", "disconnect", "stopped"], "{generation}");
+        assert_eq!(lines[1]["reason"], "CLIENT_DISCONNECTED");
+        assert_eq!(client.code(), 0, "{generation}");
+        assert_eq!(sim.state()["logouts"], 1);
+    }
+}
+
+#[test]
 fn a_session_outlives_the_process_that_holds_it() {
     for generation in BOTH {
         let sim = serve(generation, &[]);
@@ -387,6 +403,20 @@ fn a_session_outlives_the_process_that_holds_it() {
         assert_eq!(client.expect("online")["continuity"], "resumed", "{generation}");
         assert_eq!(client.expect("message")["body"]["id"], first);
         assert_eq!(client.expect("message")["cid"], "CON-1", "{generation}");
+        client.shut_down();
+        // Where the server has another one instead, what went to the first may be missing.
+        let mut client = tool().start();
+        client.expect("message");
+        client.cmd("snapshot");
+        client.expect("snapshot");
+        client.signal("KILL");
+        client.status();
+        sim.control(json!({ "do": "set", "key": "resume_answer", "value": "other_id" }));
+        let mut client = tool().start();
+        assert_eq!(client.expect("online")["continuity"], "fresh", "{generation}");
+        assert!(client.expect("message")["body"]["previous"].is_string(), "{generation}");
+        let gap = client.expect("gap");
+        assert_eq!((&gap["certainty"], &gap["cause"]), (&json!("possible"), &Value::Null));
         client.shut_down();
         // A session that was ended is not asked for.
         let mut client = tool().start();

@@ -48,26 +48,35 @@ impl<A: Vendor> Console<A> {
     fn say(&mut self, item: Item<A>) {
         match item {
             Item::Notice(notice) => self.kinds.notice::<A>(&notice),
-            Item::Message(message) => match A::told(&message) {
-                Told::Message(fields) => self.kinds.lines.line("message", fields),
-                Told::Vendor(fields) => self.kinds.lines.line("vendor", fields),
-                Told::Missing(fields) => self.kinds.missing::<A>(&fields),
-                Told::Gap { certainty, span, cause } => {
-                    self.kinds.gap_until_now::<A>(certainty, span, cause);
+            Item::Message(message) => {
+                self.tell(A::told(&message));
+                if A::opens_gap(&message) {
+                    self.kinds.gap::<A>(false);
                 }
-                Told::Nothing => {}
-            },
+            }
             Item::Reply { id, reply } => self.reply(id, &reply),
             Item::Fate(settled) => self.fate(settled),
             Item::TokenNeeded { .. } => {
                 let text = "a token is needed: give one with update_token";
                 self.error("caller", text);
             }
-            // The message after it says more.
+            // The message says more.
             Item::Gap { closed: false } if A::NAMES_GAPS => {}
             Item::Gap { closed } => self.kinds.gap::<A>(closed),
             Item::Problem(problem) => self.error(problem.fault.as_str(), problem.text),
             Item::PeerReason { conn, text } => self.kinds.peer_reason(conn, text),
+        }
+    }
+
+    fn tell(&mut self, told: Told) {
+        match told {
+            Told::Message(fields) => self.kinds.lines.line("message", fields),
+            Told::Vendor(fields) => self.kinds.lines.line("vendor", fields),
+            Told::Missing(fields) => self.kinds.missing::<A>(&fields),
+            Told::Gap { certainty, span, cause } => {
+                self.kinds.gap_until_now::<A>(certainty, span, cause);
+            }
+            Told::Nothing => {}
         }
     }
 

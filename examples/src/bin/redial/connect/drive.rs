@@ -160,7 +160,9 @@ impl<A: Vendor> Sessions<A> {
             session.store.save(&session.client.snapshot())?;
             return Ok(false);
         };
-        if let Item::Notice(notice @ Notice::Stopped { reason }) = &item {
+        if let Item::Notice(notice @ Notice::Stopped { reason }) = &item
+            && !matches!(*reason, StopReason::Policy(cause) if A::is_asked_for(cause))
+        {
             session.stopped = Some((*reason, A::explain(notice)));
         }
         if let (Item::Message(message), Some(keep)) = (&item, &mut session.keeper) {

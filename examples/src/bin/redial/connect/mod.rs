@@ -83,6 +83,16 @@ pub(crate) trait Vendor:
     fn told(message: &Self::Message) -> Told {
         Told::Message(Self::message(message))
     }
+    /// Returns whether a message says that others may be missing, and nobody knows which.
+    fn opens_gap(message: &Self::Message) -> bool {
+        let _ = message;
+        false
+    }
+    /// Returns whether an end was asked for, whatever the policy has to do with it.
+    fn is_asked_for(cause: Cause) -> bool {
+        let _ = cause;
+        false
+    }
     /// Returns what a `response` line says.
     fn reply(reply: &Self::Reply) -> Answer;
     /// Returns the name of the event that was the answer, where answers have names.

@@ -86,9 +86,9 @@ impl Vendor for Vonage {
     const ENVELOPE: &'static [&'static str] = &[];
     const NAMES_GAPS: bool = true;
 
-    /// Another session knows nothing of what the one before has missed.
-    fn means_gap(continuity: Continuity) -> bool {
-        continuity == Continuity::Fresh
+    /// The message about the session says so, also where an earlier process had the one before.
+    fn means_gap(_continuity: Continuity) -> bool {
+        false
     }
 
     fn payload(value: Value) -> Result<Outgoing, String> {
@@ -147,6 +147,15 @@ impl Vendor for Vonage {
             }
             message => Told::Message(Self::message(message)),
         }
+    }
+
+    /// Another session knows nothing of what the one before has missed.
+    fn opens_gap(message: &Message) -> bool {
+        matches!(message, Message::Session(info) if info.previous.is_some())
+    }
+
+    fn is_asked_for(cause: Cause) -> bool {
+        cause == Cause::Refused(Refusal::OwnLogout as u16)
     }
 
     /// The vendor's answers have no status: an error is told by its name.
