@@ -80,7 +80,7 @@ impl Stage {
 /// A scene's place in the table and how it went.
 pub(crate) type Outcome = Result<(usize, Report), Failure>;
 
-/// A tour at this speed takes about half a minute.
+/// A tour at this speed takes about ten seconds.
 const SPEED: u32 = 10;
 /// What a busy machine may add to any span.
 const PATIENCE: Duration = Duration::from_secs(8);
