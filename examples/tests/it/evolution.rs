@@ -212,6 +212,24 @@ fn a_token_command_that_hangs_is_run_again_for_all_sockets() {
 }
 
 #[test]
+fn a_refresh_that_hangs_is_given_up_after_ten_seconds() {
+    let sim = serve(&[]);
+    let token = create(&sim, "shop-1");
+    sim.control(json!({ "do": "revoke_tokens" }));
+    sim.control(json!({ "do": "refuse", "step": "refresh", "times": 1, "hang": true }));
+    let tool = connect_with(&sim, &["call.upsert"], &token);
+    let mut client = online(tool.args(["--refresh-instance", "shop-1"]), 1);
+    client.shut_down();
+    let waits: Vec<_> =
+        client.seen().iter().filter(|line| line["kind"] == "retry_scheduled").collect();
+    // The token is refused, asked for in vain, refused again, and replaced.
+    assert!(waits.iter().all(|wait| wait["cause"] == json!({ "handshake": 401 })), "{waits:?}");
+    let between = waits[1]["t_ms"].as_u64().unwrap() - waits[0]["t_ms"].as_u64().unwrap();
+    assert!((1_490..3_000).contains(&between), "{between}");
+    assert!(client.stderr().contains("the server does not answer"));
+}
+
+#[test]
 fn a_token_that_the_server_has_replaced_outlives_the_process() {
     let sim = serve(&[]);
     let (state, token) = (scratch("state"), create(&sim, "shop-1"));

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use redial_auth_http::{HttpTokenSource, SharedTokenSource, TokenRequest, TokenSource as _};
+use redial_auth_http::{
+    Fault, HttpTokenSource, SharedTokenSource, TokenRequest, TokenSource as _, TokenSourceError,
+};
 use redial_core::Secret;
 use redial_evolution::codechat::{Credentials, Refresh};
 use serde::{Deserialize, Serialize};
@@ -28,7 +30,7 @@ pub(super) fn tokens(
         (Some(instance), _, Some(token)) => {
             let kept = Kept::new(args.common.state.as_deref(), token);
             let newest = kept.load()?;
-            (Some(newest), refresh(url, instance, network, kept)?)
+            (Some(newest), refresh(args, url, instance, network, kept)?)
         }
         (None, Some(command), token) => {
             let source = setup::token_command_source(command.clone());
@@ -47,6 +49,7 @@ pub(super) fn shared(source: SharedTokenSource, args: &EvolutionArgs) -> SharedT
 }
 
 fn refresh(
+    args: &EvolutionArgs,
     url: &str,
     instance: &str,
     network: &Network,
@@ -58,11 +61,14 @@ fn refresh(
         move |request: &TokenRequest| request.rejected.as_ref().map(|old| refresh.request(old));
     let source = HttpTokenSource::new(network.http.clone(), ask, Refresh::token);
     let shared = Arc::new((source, kept));
+    let within = Duration::from_secs(10) / args.common.speed.max(1);
     Ok(SharedTokenSource::new(move |request: TokenRequest| {
         let shared = Arc::clone(&shared);
         async move {
             let (source, kept) = &*shared;
-            let token = source.token(request).await.inspect_err(setup::complain_of_source)?;
+            let asked = tokio::time::timeout(within, source.token(request)).await;
+            let late = |_| Err(TokenSourceError::new(Fault::Network, "the server does not answer"));
+            let token = asked.unwrap_or_else(late).inspect_err(setup::complain_of_source)?;
             // The server replaces no other token from here on, so a later process needs it.
             if let Err(failure) = kept.save(&token) {
                 output::complain(&failure.to_string());
