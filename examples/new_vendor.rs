@@ -1,4 +1,4 @@
-//! An adapter made from nothing, for a vendor that does not exist: explored and conformance-tested. CI runs it.
+//! An adapter made from nothing, for a vendor that does not exist: explored, conformance-tested, killed. CI runs it.
 #![expect(clippy::wildcard_imports, clippy::print_stdout, reason = "an example, and short")]
 
 use bytes::Bytes;
@@ -61,7 +61,6 @@ impl Adapter for Acme {
 }
 /// The vendor's side, for the suite.
 struct AcmeServer;
-
 #[rustfmt::skip]
 impl Vendor for AcmeServer {
     type Adapter = Acme;
@@ -78,7 +77,6 @@ impl Vendor for AcmeServer {
     fn secrets(&self) -> Vec<String> { vec!["secret-key".into(), "secret-token".into()] }
     fn documented(&self) -> Vec<(Cause, Verdict)> { vec![(Cause::Close(4401), Verdict::Retry(Recovery::REGENERATE))] }
 }
-
 #[rustfmt::skip]
 fn frame(text: &str) -> Frame { Frame::Text(text.to_owned().into()) }
 fn read(frame: &Frame) -> Option<(String, String)> {
@@ -96,4 +94,6 @@ fn main() {
     assert!(report.is_sound(), "{report}");
     println!("{report}");
     print!("{}", conformance::check(&AcmeServer).unwrap_or_else(|failure| panic!("{failure}")));
+    let deaths = redial_testkit::crash::check(&AcmeServer, 0..2);
+    println!("{}", deaths.unwrap_or_else(|failure| panic!("{failure}")));
 }

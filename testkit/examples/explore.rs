@@ -3,7 +3,8 @@
 //!
 //! `cargo run --release -p redial-testkit --example explore [-- plain|full|nightly [POLICY]]`
 //!
-//! `full` adds servers that announce other terms, and tokens that expire. `nightly` explores the
+//! `full` adds servers that announce other terms, and tokens that expire: minutes, and more states
+//! for RingCentral than are followed, which the last line says. `nightly` explores the
 //! real spans and budgets up to a number of states: that has no end, so it shows no more than that
 //! no invariant breaks on the way. With the name of one policy the diagram follows; `plain short`
 //! draws the README's.
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     };
     let begun = Instant::now();
     let (mut sound, mut states, mut transitions) = (true, 0, 0);
+    let mut open = Vec::new();
     for (name, policy) in all() {
         if chosen.as_deref().is_some_and(|chosen| chosen != name) {
             continue;
@@ -48,11 +50,19 @@ fn main() -> ExitCode {
         if chosen.is_some() {
             println!("{}", diagram::block(&report));
         }
-        sound &= if nightly { report.violations.is_empty() } else { report.is_sound() };
+        if !report.closed {
+            open.push(name);
+        }
+        // What CI relies on has to close.
+        let must_close = extent == Extent::Plain;
+        sound &= report.violations.is_empty() && (report.closed || !must_close);
         (states, transitions) = (states + report.states, transitions + report.transitions);
     }
     let took = begun.elapsed();
     println!("all: {states} states, {transitions} transitions, {took:?}, sound: {sound}");
+    if !open.is_empty() {
+        println!("not closed: {}", open.join("; "));
+    }
     // A name that no policy has is wrong usage and no proof.
     if states == 0 {
         return ExitCode::from(2);
