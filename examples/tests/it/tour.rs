@@ -97,6 +97,26 @@ fn the_tour_of_genesys_ends_well() {
 }
 
 #[test]
+fn the_tour_of_ringcentral_ends_well() {
+    let scenes = [
+        "rc 130 missed",
+        "rc full buffer",
+        "rc refused",
+        "rc outage",
+        "rc wstoken 429",
+        "rc dead tokens",
+        "rc silent",
+        "rc WSG-903",
+    ];
+    let all = ends_well("ringcentral", 35, &scenes);
+    for side in ["application", "simulator"] {
+        // The one in flight at a cut is unknown; nothing else is.
+        assert_eq!(all[side]["requests_failed"], 1);
+        assert_eq!((&all[side]["connects"], &all[side]["recoveries"]), (&json!(18), &json!(10)));
+    }
+}
+
+#[test]
 fn the_tour_of_vonage_ends_well() {
     let all = ends_well(
         "vonage",
@@ -149,7 +169,7 @@ fn ends_well(vendor: &str, promises: usize, names: &[&str]) -> Value {
 #[test]
 fn every_sabotage_is_noticed() {
     let _busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
-    for vendor in ["liveperson", "genesys", "vonage", "evolution"] {
+    for vendor in ["liveperson", "genesys", "vonage", "evolution", "ringcentral"] {
         sabotage(vendor);
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum TourVendor {
     Vonage,
     /// Evolution's event sockets, and Evolution API 2.
     Evolution,
+    /// RingCentral's WebSocket gateway.
+    Ringcentral,
 }
 
 /// One of several services of a vendor.
@@ -38,6 +40,7 @@ impl TourVendor {
         match (self, service) {
             (Self::Liveperson, None) => &redial_liveperson::POLICY,
             (Self::Vonage, None) => &redial_vonage::POLICY,
+            (Self::Ringcentral, None) => &redial_ringcentral::POLICY,
             (Self::Genesys, None | Some(Service::Guest)) => &redial_genesys::guest::POLICY,
             (Self::Genesys, Some(Service::WebMessaging)) => &redial_genesys::web::POLICY,
             (Self::Evolution, None | Some(Service::Codechat)) => {

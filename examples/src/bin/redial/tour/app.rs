@@ -171,8 +171,13 @@ impl Watcher {
         mut hear: impl FnMut(&Item<A>) -> Option<String>,
     ) {
         while let Some(item) = updates.next().await {
-            let heard = hear(&item);
-            lock(&self.counts).heard.extend(heard);
+            if let Some(text) = hear(&item) {
+                // What is in brackets is the library's word, and no message.
+                if let Some(told) = text.strip_prefix('(') {
+                    self.show(Tone::Calm, told.trim_end_matches(')'), json!({}));
+                }
+                lock(&self.counts).heard.push(text);
+            }
             match item {
                 Item::Notice(notice) => self.notice::<A>(notice),
                 Item::Message(_) => lock(&self.counts).messages += 1,

@@ -7,6 +7,7 @@ mod figures;
 mod genesys;
 mod liveperson;
 mod measure;
+mod ringcentral;
 mod screen;
 mod vonage;
 
@@ -41,6 +42,9 @@ pub(crate) async fn run(args: TourArgs) -> Result<ExitCode, Failure> {
     }
     if matches!(args.vendor, None | Some(TourVendor::Evolution)) {
         evolution::scenes(&stage, &mut scenes);
+    }
+    if matches!(args.vendor, None | Some(TourVendor::Ringcentral)) {
+        ringcentral::scenes(&stage, &mut scenes);
     }
     let mut reports = Vec::new();
     while let Some(report) = scenes.join_next().await {
