@@ -15,6 +15,7 @@ mod outside;
 mod policy;
 #[cfg(feature = "serde")]
 mod post;
+mod readings;
 mod retry_after;
 mod session;
 mod support;
