@@ -81,8 +81,14 @@ impl RingCentral {
             self.imported = false;
         }
         if let Some(filters) = cursor.filters {
+            let wanted = self.desired.filters.take().filter(|wanted| *wanted != filters);
             self.desired.subscribe(filters, cursor.subscription);
             self.desired.settled = cursor.settled;
+            if let Some(wanted) = wanted {
+                // What this process is to want counts more: the subscription that there is changes.
+                let info = self.desired.info.clone();
+                self.desired.subscribe(wanted, info);
+            }
         }
         if let Some(token) = cursor.refresh_token {
             self.login.restore(Secret::new(token));

@@ -113,6 +113,26 @@ fn a_killed_process_leaves_a_state_that_the_next_one_goes_on_from() {
     assert_eq!(seen["subscriptions_made"], 1);
 }
 
+#[test]
+fn filters_that_are_typed_count_more_than_those_of_the_state() {
+    let sim = serve(&[]);
+    let state = scratch("state");
+    let tool = |filter| connect(&sim).arg("--state").arg(&state).args(["--subscribe", filter]);
+    let mut client = subscribed(tool(MESSAGES));
+    client.cmd("snapshot");
+    client.expect("snapshot");
+    client.signal("KILL");
+    client.status();
+    wait_for_loss(&sim);
+    let presence = "/restapi/v1.0/account/~/extension/~/presence";
+    let mut client = subscribed(tool(presence));
+    let changed = client.seen().last().unwrap();
+    assert_eq!(changed["body"]["eventFilters"], json!([presence]));
+    assert_eq!(changed["restored"], true, "the subscription is the same");
+    client.shut_down();
+    assert_eq!(sim.state()["subscriptions_made"], 1);
+}
+
 /// What a process has kept for the next one.
 struct Kept {
     wsc: PathBuf,
