@@ -255,6 +255,7 @@ impl Adapter for Vonage {
     }
 
     fn handle_tick(&mut self, io: &mut Io<'_, Self>) {
+        self.complain(io);
         self.tick_renewal(io);
     }
 
@@ -263,7 +264,9 @@ impl Adapter for Vonage {
             Some(Stage::Online) => self.renewal.poll_timeout(self.tokens.offered().is_some()),
             Some(Stage::Joining | Stage::Starting { .. } | Stage::Leaving) | None => None,
         };
-        online.into_iter().chain(self.renewal.ask_at()).min()
+        // What was wrong with a token that was offered is told at once.
+        let complaint = self.tokens.complains().then_some(Timestamp::ZERO);
+        online.into_iter().chain(self.renewal.ask_at()).chain(complaint).min()
     }
 
     fn probe(&mut self, io: &mut Io<'_, Self>) {

@@ -46,6 +46,11 @@ impl Tokens {
         }
     }
 
+    /// Returns whether something is to be said about the last token that was offered.
+    pub(crate) const fn complains(&self) -> bool {
+        self.complaint.is_some()
+    }
+
     /// Takes what is to be said about the last token that was offered.
     pub(crate) const fn complaint(&mut self) -> Option<&'static str> {
         self.complaint.take()

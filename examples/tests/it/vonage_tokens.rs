@@ -335,6 +335,8 @@ fn no_secret_is_printed_anywhere() {
         client.expect("offline");
         client.say(&json!({ "cmd": "update_token", "token": canary(4) }));
         client.expect("online");
+        client.say(&json!({ "cmd": "update_token", "token": "can\u{7}ary" }));
+        assert_eq!(client.expect("error")["text"], "the token that was offered is malformed");
         client.shut_down();
         assert!(client.stderr().len() > 100, "it logs at trace");
         checked(&client, "the client");

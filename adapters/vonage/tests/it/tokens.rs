@@ -9,6 +9,17 @@ use crate::support::{BOTH, START, V1, V2, Wire, World, builder, claims, jwt, par
 const EXPIRED: Callback = Callback::Disconnect { reason: DisconnectReason::TokenExpired };
 
 #[test]
+fn a_malformed_token_is_told_at_once_while_the_session_lives() {
+    for generation in BOTH {
+        let mut world = World::online(generation);
+        world.offer("not a token");
+        world.run(0);
+        let told = world.problems();
+        assert_eq!(told, ["the token that was offered is malformed"], "{generation:?}");
+    }
+}
+
+#[test]
 fn after_token_expired_nothing_is_dialled_until_the_application_has_given_a_token() {
     for generation in BOTH {
         let mut world = World::online(generation);
