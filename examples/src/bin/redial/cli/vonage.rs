@@ -8,7 +8,7 @@ use super::{CommonArgs, ServeCommonArgs};
 pub(crate) struct VonageArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
-    /// The platform, such as https://ws-eu.vonage.com; the vendor's own in the USA by default.
+    /// The base URL of the platform; the vendor's own in the USA by default.
     #[arg(long, value_name = "BASE")]
     pub(crate) url: Option<String>,
     /// The REST API, where it is not at the same address.
