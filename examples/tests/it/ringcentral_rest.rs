@@ -115,6 +115,11 @@ fn what_is_under_way_when_the_connection_is_lost_ends_as_unknown() {
         let path = line["json"][0]["path"].as_str().unwrap_or_default();
         line["dir"] == "client" && path.ends_with("/sms")
     });
+    // The line is printed before the request is carried out.
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    while sim.state()["messages"].as_array().is_none_or(Vec::is_empty) {
+        assert!(std::time::Instant::now() < deadline, "{}", client.story());
+    }
     sim.control(json!({ "do": "cut" }));
     let fate = client.expect("fate");
     assert_eq!(
