@@ -277,6 +277,8 @@ impl Machine {
     fn resumable_after(&self, policy: &Policy, online: &Online) -> Resumable {
         match (self.resumable, online.terms.resume, policy.spec().resume) {
             (Resumable::No, ..) | (_, _, Resume::Never) => Resumable::No,
+            // A window that is closed before it opens.
+            (_, Some(Span::ZERO), _) | (_, None, Resume::Within(Span::ZERO)) => Resumable::No,
             (_, Some(span), _) | (_, None, Resume::Within(span)) => {
                 Resumable::Until(self.now + span)
             }

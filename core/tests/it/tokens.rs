@@ -401,3 +401,14 @@ fn connect(number: u32, intent: Intent, attempt: u16) -> Action {
 fn regenerate(number: u32, reason: Reason) -> Action {
     Action::RegenerateToken { token: token(number), reason }
 }
+
+/// Found by a fuzzer: a window of nothing was a deadline that was due at once, again and again.
+#[test]
+fn a_session_with_a_window_of_nothing_is_not_resumed() {
+    let policy = liveperson_with(|spec| spec.resume = Resume::Within(redial_core::Span::ZERO));
+    let mut rig = Rig::online(&policy);
+    rig.event(1_000, closed(1, Cause::Network));
+    assert_eq!(rig.timeout(), Some(11_000), "there is the wait and nothing else");
+    assert_eq!(rig.machine.resumable(), Resumable::No);
+    assert_eq!(rig.tick(11_000), [connect(2, Intent::Restart, 1)]);
+}

@@ -64,7 +64,9 @@ impl Model {
     }
 
     pub(super) fn go_offline(&mut self, rules: &Rules<'_>, cause: Cause) {
-        if rules.policy.spec().resume == Resume::Never {
+        // A window of nothing is closed before it opens.
+        let never = rules.policy.spec().resume == Resume::Never;
+        if never || window(rules.policy, &self.terms) == Some(0) {
             self.forget_session();
         }
         if let (true, Some(span)) = (self.resumable, window(rules.policy, &self.terms)) {
