@@ -1,8 +1,9 @@
 //! What can be asked of a ledger, a machine and a policy, and what the answer is at its bounds.
 
 use redial_core::{
-    Bounds, Cause, Class, Cut, Event, Ledger, MessageId, Outcome, Path, PolicyError, Proof, Room,
-    Span, Timestamp,
+    Backoff, Bounds, Cause, Class, Cut, Delay, Event, Growth, Intent, Keepalive, Ledger, MessageId,
+    Outcome, Path, PolicyError, Proof, Recovery, Renew, Reset, Resume, Room, Rule, Rules, Span,
+    Speed, Timeouts, Timestamp, TokenUse, Verdict, When,
 };
 
 use crate::support::{LIVEPERSON, Rig, closed, liveperson_with, secs, token_failed};
@@ -102,4 +103,155 @@ fn what_comes_for_nobody_changes_nothing() {
     let before = rig.machine;
     assert_eq!(rig.event(0, Event::Dialing { conn: crate::support::conn(9) }), []);
     assert_eq!(rig.machine, before);
+}
+
+#[test]
+fn each_kind_of_rule_names_its_cause_and_no_other() {
+    use redial_core::Wait::{Connect, Health, Pong, Ready, Token};
+    let http = |status| Cause::Http { step: 3, status };
+    let pairs = [
+        (When::Close(4400, 4402), Cause::Close(4402)),
+        (When::Handshake(401, 401), Cause::Handshake(401)),
+        (When::Http(500, 599), http(500)),
+        (When::Refused(1, 2), Cause::Refused(1)),
+        (When::Timeout(Token), Cause::Timeout(Token)),
+        (When::Timeout(Connect), Cause::Timeout(Connect)),
+        (When::Timeout(Ready), Cause::Timeout(Ready)),
+        (When::Timeout(Pong), Cause::Timeout(Pong)),
+        (When::Timeout(Health), Cause::Timeout(Health)),
+        (When::Network, Cause::Network),
+        (When::Replaced, Cause::Replaced),
+        (When::Overflow, Cause::Overflow),
+    ];
+    let outside = [
+        (When::Close(4400, 4402), Cause::Close(4403)),
+        (When::Close(4400, 4402), Cause::Close(4399)),
+        (When::Handshake(401, 401), Cause::Close(401)),
+        (When::Http(500, 599), http(600)),
+        (When::Refused(1, 2), Cause::Refused(0)),
+    ];
+    for (when, _) in pairs {
+        let policy = liveperson_with(|spec| {
+            spec.rules = Rules::new(&[Rule::new(when, Verdict::Stop)]);
+            spec.otherwise = Verdict::Suspend;
+        });
+        for (other, cause) in pairs.into_iter().chain(outside) {
+            let named = when == other && pairs.contains(&(other, cause));
+            let verdict = if named { Verdict::Stop } else { Verdict::Suspend };
+            assert_eq!(policy.verdict(cause), verdict, "{when:?} {cause:?}");
+            assert_eq!(policy.rule(cause).is_some(), named, "{when:?} {cause:?}");
+        }
+    }
+}
+
+#[test]
+fn as_many_rules_as_fit_are_checked_and_found() {
+    let codes = 0..u16::try_from(Rules::CAPACITY).expect("few");
+    let all: Vec<Rule> = codes.map(|code| Rule::close(4000 + code, Verdict::Stop)).collect();
+    let policy = liveperson_with(|spec| {
+        spec.rules = Rules::new(&all);
+        spec.otherwise = Verdict::Suspend;
+    });
+    let last = 4000 + u16::try_from(Rules::CAPACITY).expect("few") - 1;
+    assert_eq!(policy.verdict(Cause::Close(last)), Verdict::Stop);
+    assert_eq!(policy.verdict(Cause::Close(last + 1)), Verdict::Suspend);
+    assert_eq!(policy.verdict(Cause::Network), Verdict::Suspend);
+}
+
+#[test]
+fn a_faster_policy_has_every_span_divided() {
+    let table = [1, 2, 4, 8, 16, 32, 64, 128].map(secs);
+    let at_least = |span| {
+        Verdict::Retry(Recovery {
+            token: TokenUse::Keep,
+            intent: Intent::Resume,
+            delay: Delay::AtLeast(span),
+        })
+    };
+    let made = |by: u32| {
+        let ms = |whole: u32| Span::from_millis(whole * 1000 / by);
+        liveperson_with(|spec| {
+            spec.backoff.growth = Growth::Table(table.map(|span| ms(span.as_millis() / 1000)));
+            spec.rules = Rules::new(&[Rule::close(4000, at_least(ms(30)))]);
+            spec.otherwise = at_least(ms(20));
+            spec.floor = ms(1);
+            spec.keepalive = Keepalive::Listen { within: ms(40) };
+            spec.token.renew = Renew::Every(ms(300));
+            spec.resume = Resume::Within(ms(180));
+            spec.timeouts = Timeouts {
+                token: Some(ms(5)),
+                http: ms(6),
+                connect: ms(7),
+                ready: ms(8),
+                close: ms(9),
+                request: ms(10),
+            };
+        })
+    };
+    assert_eq!(made(1).scaled(Speed::new(10)), made(10));
+    for (attempt, wait) in [(1, 100), (8, 12_800), (9, 12_800), (u16::MAX, 12_800)] {
+        let spec = *made(10).spec();
+        assert_eq!(spec.backoff.wait(attempt, 0, spec.floor).as_millis(), wait);
+    }
+}
+
+#[test]
+fn a_backoff_has_a_plateau_and_may_begin_on_it() {
+    let grown = |growth| Backoff { growth, ..LIVEPERSON.spec().backoff };
+    let exponential = Growth::Exponential { first: secs(1), percent: 200, cap: secs(10) };
+    let linear = Growth::Linear { first: secs(2), step: secs(3), cap: secs(10) };
+    for (growth, attempts) in [
+        (Growth::Fixed(secs(5)), 1),
+        (exponential, 5),
+        (linear, 4),
+        (Growth::Linear { first: secs(4), step: secs(3), cap: secs(4) }, 1),
+        (Growth::Table([1, 2, 3, 3, 3, 3, 3, 3].map(secs)), 3),
+    ] {
+        let backoff = grown(growth);
+        assert_eq!(backoff.plateau(), attempts, "{growth:?}");
+        let wait = |attempt| backoff.wait(attempt, 0, Span::from_millis(1));
+        assert_eq!(wait(attempts), wait(u16::MAX), "{growth:?}");
+        assert!(attempts == 1 || wait(attempts - 1) < wait(attempts), "{growth:?}");
+        let policy = redial_core::PolicySpec { backoff, ..*LIVEPERSON.spec() };
+        assert!(redial_core::Policy::try_new(policy).is_ok(), "{growth:?}");
+    }
+}
+
+#[test]
+fn attempts_count_anew_when_a_session_has_been_stable() {
+    let policy = liveperson_with(|spec| {
+        spec.keepalive = Keepalive::Off;
+        spec.token.renew = Renew::Never;
+        spec.backoff.reset = Reset::Stable(secs(10));
+    });
+    let mut rig = Rig::online(&policy);
+    rig.tick(10_000);
+    rig.event(11_000, closed(1, Cause::Close(1006)));
+    rig.tick(21_000);
+    rig.open(21_000, 2);
+    assert_eq!((rig.machine.attempts(), rig.timeout()), (1, Some(31_000)));
+    rig.tick(30_999);
+    assert_eq!(rig.machine.attempts(), 1, "not yet");
+    rig.tick(31_000);
+    assert_eq!((rig.machine.attempts(), rig.timeout()), (0, None));
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_full_ledger_is_stored_and_read_and_one_that_contradicts_itself_is_not() {
+    let mut ledger = Ledger::new(Bounds { messages: 2, bytes: 10 });
+    let first = ledger.accept(NOW, CLASS, 5, 1_u32).expect("room");
+    ledger.accept(NOW, CLASS, 5, 2).expect("room");
+    ledger.sent(NOW, first, Path::Socket);
+    let stored = serde_json::to_value(&ledger).expect("a value");
+    let read: Ledger<u32> = serde_json::from_value(stored.clone()).expect("a full ledger");
+    assert_eq!(read, ledger);
+    let text = stored.to_string();
+    for (from, to) in [
+        (r#""tries":1"#, r#""tries":0"#),
+        (r#""path":"socket","payload""#, r#""path":null,"payload""#),
+    ] {
+        assert!(text.contains(from), "{text}");
+        assert!(serde_json::from_str::<Ledger<u32>>(&text.replacen(from, to, 1)).is_err(), "{to}");
+    }
 }
