@@ -111,6 +111,8 @@ impl Vonage {
             Signal::Ping => {}
             Signal::Pong => io.alive(),
             Signal::Closed => self.refuse(Refusal::EngineClosed, io),
+            // The server may not have heard our goodbye: its answer to the logout comes after it.
+            Signal::Ignored(_) if self.is_leaving() => {}
             Signal::Ignored(text) => io.problem(Fault::Vendor, text),
         }
     }
@@ -305,6 +307,10 @@ impl Vonage {
         if let Some(live) = &mut self.live {
             live.connection.flush(io);
         }
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.stage == Stage::Leaving)
     }
 
     /// Returns the reply in an event.

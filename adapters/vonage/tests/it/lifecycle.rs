@@ -210,6 +210,20 @@ fn our_own_close_has_its_reason_and_no_reconnect() {
     }
 }
 
+/// The SDK does not wait for the answer to its logout either, so that it comes after the `41`.
+#[test]
+fn what_the_server_still_says_after_our_goodbye_is_no_fault_of_its() {
+    for generation in BOTH {
+        let mut world = World::online(generation);
+        world.input(Input::Shutdown);
+        let (_, logout) = parse(&world.texts()[0]).expect("a logout");
+        let rid = &logout["tid"];
+        world.event("session:logged-out", &serde_json::json!({ "rid": rid, "body": {} }));
+        world.event("text", &serde_json::json!({ "id": "1", "cid": "CON-1", "body": {} }));
+        assert!(world.problems().is_empty(), "{:?}", world.problems());
+    }
+}
+
 #[test]
 fn a_shutdown_may_leave_the_session_to_be_resumed() {
     let mut world = World::online_with(V2, builder(V2).token("T1".into()).logout(false));
