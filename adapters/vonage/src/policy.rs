@@ -97,7 +97,9 @@ pub const POLICY: Policy = Policy::new(PolicySpec {
     },
     // `connect()` is one immediate try, so hardly anything is left to the floor: whatever happens
     // without the application's doing waits for the backoff or for another token, 1 s at least.
-    floor: Span::from_millis(10),
+    // A program that answers the last failure at once must not be held back: what is held back
+    // counts as an automatic attempt.
+    floor: Span::from_millis(1),
     retry_after_max: Span::from_secs(24 * 3600),
 });
 

@@ -120,7 +120,7 @@ fn an_expired_token_is_replaced_once() {
         let mut world = joined(generation);
         refuse(&mut world, "system:error:expired-token");
         world.run(1_000);
-        assert_eq!(world.asked(), [(10, Some("T1".to_owned()))]);
+        assert_eq!(world.asked(), [(1, Some("T1".to_owned()))]);
         world.offer("T2");
         assert_eq!(world.take_dials().len(), 1);
         world.join();

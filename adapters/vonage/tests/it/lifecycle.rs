@@ -224,6 +224,26 @@ fn what_the_server_still_says_after_our_goodbye_is_no_fault_of_its() {
     }
 }
 
+/// A program that reads the line may be quick: its `connect` is no automatic attempt.
+#[test]
+fn a_connect_right_after_the_last_attempt_is_one_immediate_try_and_not_attempt_1() {
+    let mut world = World::online(V2);
+    world.lose(Cause::Network);
+    for at in [1_000, 3_000, 7_000, 15_000, 31_000] {
+        world.run_until(at);
+        if at == 31_000 {
+            world.run(1);
+        }
+        world.fail_dial();
+    }
+    world.take_callbacks();
+    world.take_dials();
+    world.input(Input::Connect);
+    assert_eq!(world.take_dials().len(), 1);
+    world.log_in("S1");
+    assert_eq!(world.take_callbacks(), [(31_001, Callback::Ready)]);
+}
+
 #[test]
 fn a_shutdown_may_leave_the_session_to_be_resumed() {
     let mut world = World::online_with(V2, builder(V2).token("T1".into()).logout(false));
