@@ -45,8 +45,10 @@ impl Vonage {
                 return;
             }
             Some((Lane::Login, _)) if name != "session:success" && !is_error(&name) => {
-                let kind = Refusal::of(&name).unwrap_or(Refusal::LoginRefused);
-                return self.refuse_login(kind, io);
+                return match Refusal::of(&name) {
+                    Some(kind) => self.refuse_login(kind, io),
+                    None => self.refuse_unknown(name, fields, io),
+                };
             }
             Some((Lane::Login, _)) | None => {}
         }
@@ -62,9 +64,15 @@ impl Vonage {
         }
         match Refusal::of(name) {
             Some(kind) => self.refuse_login(kind, io),
-            None if is_error(name) => self.refuse_login(Refusal::LoginRefused, io),
+            None if is_error(name) => self.refuse_unknown(name.clone(), fields, io),
             None => self.deliver(name.clone(), fields, false, io),
         }
+    }
+
+    /// An event that refuses the login for a reason of its own: the application is told which.
+    fn refuse_unknown(&mut self, name: Text, fields: Fields, io: &mut Io<'_, Self>) {
+        self.deliver(name, fields, false, io);
+        self.refuse_login(Refusal::LoginRefused, io);
     }
 
     fn dispatch_online(&mut self, name: Text, fields: Fields, io: &mut Io<'_, Self>) {

@@ -313,6 +313,25 @@ fn a_namespace_that_is_refused_twice_waits_for_the_application() {
     assert!(world.dial.is_none());
 }
 
+/// "login-refused" alone would not say why: the event does, in its name and in what it holds.
+#[test]
+fn an_error_without_a_row_of_its_own_is_handed_on() {
+    for generation in BOTH {
+        let mut world = joined(generation);
+        refuse(&mut world, "some:error:new");
+        assert_eq!(suspended(&world), Some(Refusal::LoginRefused));
+        let names: Vec<_> = world
+            .messages()
+            .into_iter()
+            .filter_map(|message| match message {
+                Message::Event(event) => Some(event.name().to_string()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(names, ["some:error:new"]);
+    }
+}
+
 /// The answer to `session:login` is known by its `rid`: any other event rejects the login.
 #[test]
 fn any_other_answer_to_the_login_rejects_it() {
