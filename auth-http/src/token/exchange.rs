@@ -33,7 +33,10 @@ use crate::HttpClient;
 ///             body: Default::default(),
 ///         })
 ///     },
-///     |answer| (answer.status == 200).then(|| String::from_utf8(answer.body.to_vec()).ok()?.into()),
+///     |answer| {
+///         let text = String::from_utf8(answer.body.to_vec()).ok()?;
+///         (answer.status == 200).then(|| text.into())
+///     },
 /// ));
 /// tokens.offer(Secret::new("first"));
 /// # Ok(())
