@@ -73,6 +73,16 @@ fn refused_credentials_suspend_the_session_until_there_are_others() {
 }
 
 #[test]
+fn a_step_that_is_not_there_is_not_told_as_refused_credentials() {
+    let sim = serve(&[]);
+    sim.control(json!({ "do": "refuse", "step": "wstoken", "times": 1, "status": 404 }));
+    let mut client = bare(&sim).args(["--jwt", "a.b.c"]).start();
+    let suspended = client.expect("suspended");
+    assert_eq!(suspended["text"], "RingCentral refuses: wstoken 404");
+    client.shut_down();
+}
+
+#[test]
 fn an_expired_access_token_is_refreshed_once() {
     let sim = serve(&[]);
     let mut client = crate::ringcentral::connect(&sim).start();

@@ -149,9 +149,13 @@ impl Vendor for RingCentral {
                 _ => return None,
             },
             Notice::Suspended {
-                reason: SuspendReason::Policy(Cause::Http { step, status: 400..=499 }),
+                reason: SuspendReason::Policy(Cause::Http { step, status: 400 | 401 }),
             } if [LOGIN, REFRESH, WSTOKEN].contains(&step) => {
                 "RingCentral refuses these credentials".into()
+            }
+            // Such as 404: the server is another one than was meant.
+            Notice::Suspended { reason: SuspendReason::Policy(Cause::Http { step, status }) } => {
+                format!("RingCentral refuses: {} {status}", Self::step_name(step)).into()
             }
             Notice::Suspended { .. } => "recover goes on".into(),
             _ => return None,
