@@ -138,7 +138,9 @@ impl Callbacks {
         match *notice {
             Notice::Connecting { attempt, .. } => {
                 self.ended = false;
-                self.automatic = attempt > 0 && !core::mem::take(&mut self.asked);
+                let asked = core::mem::take(&mut self.asked);
+                // What an earlier process has counted is nothing that this application was told of.
+                self.automatic = attempt > 0 && self.tried && !asked;
                 self.automatic.then_some(Callback::Reconnecting { retry_count: attempt })
             }
             Notice::Online { .. } => {

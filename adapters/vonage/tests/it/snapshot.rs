@@ -28,6 +28,19 @@ fn a_later_process_resumes_the_session_with_its_token() {
     }
 }
 
+/// The words are about attempts that somebody was told of: a later process was told of none.
+#[test]
+fn the_first_connection_of_a_later_process_is_no_reconnection() {
+    for generation in BOTH {
+        let mut world = World::online(generation);
+        world.run(60_000);
+        let mut world = restored(&world);
+        world.log_in("S1");
+        let callbacks: Vec<_> = world.take_callbacks().into_iter().map(|(_, what)| what).collect();
+        assert_eq!(callbacks, [redial_vonage::Callback::Ready]);
+    }
+}
+
 #[test]
 fn a_dead_token_is_not_left_to_a_later_process() {
     let mut world = World::online(V2);
