@@ -66,7 +66,13 @@ fn a_lost_connection_comes_back_and_says_what_may_be_missing() {
     let retry = client.expect("retry_scheduled");
     assert_eq!((&retry["attempt"], &retry["token"]), (&json!(1), &json!("keep")));
     assert_eq!(client.expect("online")["conn"], 2);
-    assert_eq!(client.expect("gap")["certainty"], "possible");
+    let first = client.expect("gap");
+    assert_eq!(first["certainty"], "possible");
+    sim.control(json!({ "do": "cut" }));
+    let lost = client.expect("offline");
+    let second = client.expect("gap");
+    assert!(second["from_ms"].as_u64() >= first["to_ms"].as_u64(), "{first} {second}");
+    assert_eq!(second["from_ms"], lost["t_ms"]);
     // Thrown out of the namespace, it begins anew.
     sim.control(json!({ "do": "set", "key": "disconnect", "value": "/shop-1" }));
     assert_eq!(client.expect("offline")["cause"], json!({ "refused": "removed" }));

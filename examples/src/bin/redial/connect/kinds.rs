@@ -170,7 +170,7 @@ impl Kinds {
         self.lines.line_at(now, "online", fields);
         if let Some((at, cause)) = lost {
             // What an earlier loss left open is open still, where the adapter does not know better.
-            let open = self.gap.filter(|_| !A::NAMES_GAPS);
+            let open = self.gap.filter(|_| A::FILLS_GAPS && !A::NAMES_GAPS);
             let from = open.map_or(at, |(from, ..)| from);
             self.gap = Some((from, now, cause));
             if A::means_gap(continuity) {

@@ -78,6 +78,9 @@ pub(crate) trait Vendor:
     fn message(message: &Self::Message) -> serde_json::Value;
     /// Whether every gap that the adapter finds is told by a message, too.
     const NAMES_GAPS: bool = false;
+    /// Whether what was missed may be fetched later. Without that, a gap is over when the session is
+    /// back, and the next one has nothing to do with it.
+    const FILLS_GAPS: bool = true;
     /// Returns what a message is printed as. Where one vendor's messages tell of gaps, it has
     /// [`Vendor::NAMES_GAPS`].
     fn told(message: &Self::Message) -> Told {

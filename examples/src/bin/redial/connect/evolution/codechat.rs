@@ -13,6 +13,8 @@ use crate::connect::{Answer, Vendor, cause_text};
 impl Vendor for CodeChat {
     /// A payload has no envelope.
     const ENVELOPE: &'static [&'static str] = &[];
+    /// What was missed is gone.
+    const FILLS_GAPS: bool = false;
 
     /// The adapter says so itself.
     fn means_gap(_continuity: Continuity) -> bool {

@@ -12,6 +12,8 @@ use crate::connect::{Answer, Vendor, cause_text};
 impl Vendor for EvolutionApi {
     /// A frame is no JSON object, and its number says all that can be shown.
     const ENVELOPE: &'static [&'static str] = &[];
+    /// What was missed is gone.
+    const FILLS_GAPS: bool = false;
 
     /// The adapter says so itself.
     fn means_gap(_continuity: Continuity) -> bool {
