@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redial_auth_http::{TokenRequest, TokenSourceError};
-use redial_core::{Continuity, Fate, Item, Notice, Secret, Speed};
+use redial_core::{Continuity, Fate, Item, Notice, Policy, Secret, Span, Speed};
 use redial_testkit::servers::vonage::{self as servers, Outcome, ResumeAnswer, State, VonageSim};
 use redial_tungstenite::{Client, ClientBuilder, Connector};
 use redial_vonage::{
-    Builder, Callback, Callbacks, DisconnectReason, Generation, Message, Outgoing,
+    Builder, Callback, Callbacks, DisconnectReason, Generation, Message, Outgoing, POLICY,
     RECONNECTION_FAILED, Vonage,
 };
 use serde_json::json;
@@ -258,8 +258,13 @@ const fn of(generation: Generation) -> servers::Generation {
     }
 }
 
+/// A machine that is busy may take longer than a twentieth of what the policy gives an attempt.
 fn adapter(sim: &VonageSim, generation: Generation) -> Builder {
-    Vonage::builder(generation).url(sim.base()).speed(Speed::new(SPEED))
+    let mut spec = *POLICY.spec();
+    spec.timeouts.connect = Span::from_secs(400);
+    spec.timeouts.ready = Span::from_secs(400);
+    let policy = Policy::try_new(spec).unwrap();
+    Vonage::builder(generation).url(sim.base()).policy(policy).speed(Speed::new(SPEED))
 }
 
 fn client(adapter: Builder) -> ClientBuilder<Vonage> {
