@@ -154,8 +154,9 @@ impl Callbacks {
                 self.ended = reason == DisconnectReason::ClientDisconnected;
                 Some(Callback::Disconnect { reason })
             }
-            Notice::RetryScheduled { .. } => {
-                self.tried = true;
+            Notice::RetryScheduled { cause, .. } => {
+                // What begins with being held back is the application's own: nothing has failed.
+                self.tried |= cause != Cause::Held;
                 None
             }
             Notice::ResumeExpired => Some(Callback::WindowClosed),

@@ -57,7 +57,7 @@ async fn after_five_attempts_it_waits_for_the_application_and_then_resumes() {
         live.callback(Callback::Error { kind: RECONNECTION_FAILED }).await;
         sim.control_json(refuse(0)).await.unwrap();
         live.client.connect();
-        live.until(|item| matches!(item, Item::Notice(Notice::Online { .. }))).await;
+        live.callback(Callback::Ready).await;
         assert_eq!(live.continuity, Some(Continuity::Resumed));
         let state = seen(&sim, |state| state.attaches.len() == 2).await;
         assert_eq!(state.attaches[1].outcome, Outcome::Resumed);

@@ -244,6 +244,24 @@ fn a_connect_right_after_the_last_attempt_is_one_immediate_try_and_not_attempt_1
     assert_eq!(world.take_callbacks(), [(31_001, Callback::Ready)]);
 }
 
+/// Found over real sockets, where a refusal comes back within a millisecond.
+#[test]
+fn a_connect_in_the_same_millisecond_waits_for_the_floor_and_is_no_automatic_attempt() {
+    for generation in BOTH {
+        let mut world = World::online(generation);
+        world.lose(Cause::Network);
+        for at in [1_000, 3_000, 7_000, 15_000, 31_000] {
+            world.run_until(at);
+            world.fail_dial();
+        }
+        world.take_callbacks();
+        world.input(Input::Connect);
+        world.run(1);
+        world.log_in("S1");
+        assert_eq!(world.take_callbacks(), [(31_001, Callback::Ready)]);
+    }
+}
+
 #[test]
 fn a_shutdown_may_leave_the_session_to_be_resumed() {
     let mut world = World::online_with(V2, builder(V2).token("T1".into()).logout(false));
