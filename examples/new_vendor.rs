@@ -24,7 +24,7 @@ impl Adapter for Acme {
     fn policy(&self) -> &Policy { &POLICY }
     fn account(&self) -> &str { "acme" }
     fn step_name(_: u8) -> &'static str { "login" }
-    fn offer_token(&mut self, _: Secret) -> bool { false }
+    fn offer_token(&mut self, _: Secret, _io: &mut Io<'_, Self>) -> bool { false }
     fn weight(&self, text: &Text) -> u32 { u32::try_from(text.0.len()).unwrap_or(u32::MAX) }
     fn cursor(&self) {}
     fn restore(&mut self, (): ()) {}

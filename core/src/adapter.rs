@@ -54,7 +54,10 @@ pub trait Adapter: Sized {
     fn authorize(&mut self, kind: Authorize, io: &mut Io<'_, Self>);
 
     /// Takes a token from the application; returns whether the next dial can use it as it is.
-    fn offer_token(&mut self, token: Secret) -> bool;
+    /// Where a token is awaited, [`Adapter::authorize`] follows, unless this was
+    /// [`Io::token_failed`]: what is no token ends the request and is no reason to ask again at
+    /// once.
+    fn offer_token(&mut self, token: Secret, io: &mut Io<'_, Self>) -> bool;
 
     /// The application was asked for a token and has none; returns whether the next dial uses the
     /// one that is there, refused or not, unless the application was told to wait. For vendors
@@ -110,10 +113,10 @@ pub trait Adapter: Sized {
         io.alive();
     }
 
-    /// The connection is lost. What belonged to it is forgotten here. An adapter that has
-    /// something to say about it asks for a tick at once, by [`Adapter::poll_timeout`].
-    fn handle_closed(&mut self, cause: Cause) {
-        let _ = cause;
+    /// The connection is lost. What belonged to it is forgotten here. What is said here follows
+    /// the notice of the loss; there is no connection to say it to.
+    fn handle_closed(&mut self, cause: Cause, io: &mut Io<'_, Self>) {
+        let _ = (cause, io);
     }
 
     /// The session can be used: subscriptions are made anew here.

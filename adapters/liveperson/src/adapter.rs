@@ -145,7 +145,7 @@ impl Adapter for LivePerson {
         self.login.authorize(&self.config, &self.policy, kind, io);
     }
 
-    fn offer_token(&mut self, token: Secret) -> bool {
+    fn offer_token(&mut self, token: Secret, _io: &mut Io<'_, Self>) -> bool {
         self.login.offer(token)
     }
 
@@ -241,7 +241,7 @@ impl Adapter for LivePerson {
     /// We never ping: a pong answers nothing. That it came counts all the same.
     fn handle_pong(&mut self, _io: &mut Io<'_, Self>) {}
 
-    fn handle_closed(&mut self, _cause: Cause) {
+    fn handle_closed(&mut self, _cause: Cause, _io: &mut Io<'_, Self>) {
         self.desired.lose();
         self.unanswered_states = 0;
     }

@@ -1,6 +1,5 @@
 //! The adapter.
 
-use alloc::collections::VecDeque;
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
@@ -37,8 +36,6 @@ pub struct RingCentral {
     pub(crate) ws: Option<WsToken>,
     /// The access token that was refused last.
     pub(crate) rejected: Option<Secret>,
-    /// Whether what was offered last is no access token.
-    pub(crate) malformed: bool,
     /// The access token that a wstoken was asked for with, while there is no answer.
     pub(crate) asked_with: Option<Secret>,
     /// The access token of the request that is under way over HTTPS, so that a late refusal is not
@@ -66,15 +63,12 @@ pub struct RingCentral {
     heartbeats: u64,
     /// When the peer was last heard.
     heard: Timestamp,
-    /// What came up where nothing could be told.
-    untold: VecDeque<Message>,
 }
 
 /// A connection that was lost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lost {
-    /// Filled in by the next call that knows the time.
-    pub(crate) at: Option<Timestamp>,
+    pub(crate) at: Timestamp,
     pub(crate) cause: Cause,
 }
 
@@ -138,7 +132,6 @@ impl RingCentral {
             making: Making::default(),
             ws: None,
             rejected: None,
-            malformed: false,
             asked_with: None,
             sent_with: None,
             wsc,
@@ -155,7 +148,6 @@ impl RingCentral {
             ignored: 0,
             heartbeats: 0,
             heard: Timestamp::ZERO,
-            untold: VecDeque::new(),
         }
     }
 
@@ -166,13 +158,6 @@ impl RingCentral {
     pub(crate) fn forget_context(&mut self) {
         self.abandoned |= self.wsc.take().is_some();
         self.imported = false;
-    }
-
-    /// A loss is reported without the time, and the next call comes at once.
-    fn date_loss(&mut self, now: Timestamp) {
-        if let Some(lost) = &mut self.lost {
-            lost.at.get_or_insert(now);
-        }
     }
 }
 
@@ -201,7 +186,6 @@ impl Adapter for RingCentral {
     }
 
     fn authorize(&mut self, kind: Authorize, io: &mut Io<'_, Self>) {
-        self.date_loss(io.cx.now);
         match kind {
             Authorize::Regenerate { cause, .. } => self.begin_token(cause, io),
             // Never asked for: the builder lets no policy renew.
@@ -209,15 +193,17 @@ impl Adapter for RingCentral {
         }
     }
 
-    fn offer_token(&mut self, token: Secret) -> bool {
-        self.malformed = !net::is_credential(token.expose());
-        self.making.answered = self.making.wanted;
-        if !self.malformed {
-            // Until there is another one, whoever is asked is told which one is dead.
-            self.rejected.take_if(|rejected| *rejected != token);
-            self.login.offer(token);
-            self.making.given = None;
+    fn offer_token(&mut self, token: Secret, io: &mut Io<'_, Self>) -> bool {
+        if !net::is_credential(token.expose()) {
+            io.problem(Fault::Caller, "the access token that was offered is malformed");
+            self.fail_token(Cause::Refused(Refusal::TokenMalformed as u16), None, io);
+            return false;
         }
+        self.making.answered = self.making.wanted;
+        // Until there is another one, whoever is asked is told which one is dead.
+        self.rejected.take_if(|rejected| *rejected != token);
+        self.login.offer(token);
+        self.making.given = None;
         false
     }
 
@@ -231,13 +217,11 @@ impl Adapter for RingCentral {
     }
 
     /// Nothing may be sent before the hello. The wstoken is spent.
-    fn handle_opened(&mut self, io: &mut Io<'_, Self>) {
-        self.date_loss(io.cx.now);
+    fn handle_opened(&mut self, _io: &mut Io<'_, Self>) {
         self.ws = None;
     }
 
     fn handle_frame(&mut self, frame: Frame, io: &mut Io<'_, Self>) {
-        self.date_loss(io.cx.now);
         self.heard = io.cx.now;
         match frame {
             Frame::Text(bytes) => self.handle_text(&bytes, io),
@@ -247,7 +231,6 @@ impl Adapter for RingCentral {
     }
 
     fn handle_http(&mut self, step: Step, answer: HttpResult, io: &mut Io<'_, Self>) {
-        self.date_loss(io.cx.now);
         match step {
             Step::Oauth => self.handle_oauth(answer, io),
             Step::WsToken => self.handle_wstoken(answer, io),
@@ -290,13 +273,14 @@ impl Adapter for RingCentral {
         self.load(cursor);
     }
 
-    fn handle_closed(&mut self, cause: Cause) {
+    fn handle_closed(&mut self, cause: Cause, io: &mut Io<'_, Self>) {
         if self.greeted && self.lost.is_none() {
             // What a peer that has fallen silent sent since is lost too.
             let silent = matches!(cause, Cause::Timeout(_));
-            self.lost = Some(Lost { at: silent.then_some(self.heard), cause });
+            let at = if silent { self.heard } else { io.cx.now };
+            self.lost = Some(Lost { at, cause });
         } else if let Some(message) = self.recovery_error(cause) {
-            self.untold.push_back(message);
+            io.message(message);
         }
         self.greeted = false;
         self.asked = false;
@@ -319,10 +303,6 @@ impl Adapter for RingCentral {
     }
 
     fn handle_tick(&mut self, io: &mut Io<'_, Self>) {
-        self.date_loss(io.cx.now);
-        while let Some(message) = self.untold.pop_front() {
-            io.message(message);
-        }
         if self.making.due.is_some_and(|at| at <= io.cx.now) {
             self.making.due = None;
             self.advance_token(io);
@@ -334,10 +314,8 @@ impl Adapter for RingCentral {
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        let undated = self.lost.is_some_and(|lost| lost.at.is_none());
-        let now = (undated || !self.untold.is_empty()).then_some(Timestamp::ZERO);
         let running = self.desired.running.map(|running| running.due);
-        let timers = [now, self.making.due, self.making.given, running, self.desired.again];
+        let timers = [self.making.due, self.making.given, running, self.desired.again];
         timers.into_iter().chain([self.slots.poll_timeout()]).flatten().min()
     }
 

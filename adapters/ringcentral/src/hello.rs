@@ -129,7 +129,7 @@ impl RingCentral {
 
     fn tell_gap(&mut self, certainty: Certainty, lost: Option<Lost>, io: &mut Io<'_, Self>) {
         let Some(conn) = io.conn() else { return };
-        let (from, cause) = (lost.and_then(|lost| lost.at), lost.map(|lost| lost.cause));
+        let (from, cause) = (lost.map(|lost| lost.at), lost.map(|lost| lost.cause));
         io.message(Message::Gap(Gap { conn, certainty, from, to: io.cx.now, cause }));
         io.gap(false);
     }

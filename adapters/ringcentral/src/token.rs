@@ -95,9 +95,6 @@ impl RingCentral {
             io.session_http(Step::Oauth, self.policy.spec().timeouts.http, request);
             return;
         }
-        if core::mem::take(&mut self.malformed) {
-            io.problem(Fault::Caller, "the access token that was offered is malformed");
-        }
         if self.login.asks_application() {
             if !self.making.wanted {
                 self.making.given = Some(io.cx.now + self.policy.spec().timeouts.http);
@@ -171,7 +168,12 @@ impl RingCentral {
     }
 
     /// There is no token. A 429 silences the group for all sessions of the account.
-    fn fail_token(&mut self, cause: Cause, retry_after: Option<Span>, io: &mut Io<'_, Self>) {
+    pub(crate) fn fail_token(
+        &mut self,
+        cause: Cause,
+        retry_after: Option<Span>,
+        io: &mut Io<'_, Self>,
+    ) {
         let limited = matches!(cause, Cause::Http { status: 429, .. });
         let wait = if limited { retry_after.or(Some(self.config.penalty)) } else { retry_after };
         if let Some(span) = wait.filter(|_| limited) {

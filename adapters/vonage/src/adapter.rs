@@ -6,8 +6,8 @@ use core::fmt;
 
 use redial_core::http::HttpResult;
 use redial_core::{
-    Adapter, Authorize, Cause, Class, Cut, Frame, Handshake, Intent, Io, MessageId, Path, Policy,
-    Proof, Secret, Timestamp,
+    Adapter, Authorize, Cause, Class, Cut, Fault, Frame, Handshake, Intent, Io, MessageId, Path,
+    Policy, Proof, Secret, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -160,8 +160,10 @@ impl Adapter for Vonage {
     }
 
     /// A token is never a reason to dial by itself: it takes its place in what is done anyway.
-    fn offer_token(&mut self, token: Secret) -> bool {
-        self.tokens.offer(token);
+    fn offer_token(&mut self, token: Secret, io: &mut Io<'_, Self>) -> bool {
+        if let Err(complaint) = self.tokens.offer(token) {
+            io.problem(Fault::Caller, complaint);
+        }
         false
     }
 
@@ -242,7 +244,7 @@ impl Adapter for Vonage {
         }
     }
 
-    fn handle_closed(&mut self, _cause: Cause) {
+    fn handle_closed(&mut self, _cause: Cause, _io: &mut Io<'_, Self>) {
         self.live = None;
         self.renewal.forget();
         self.tokens.unbind();
@@ -255,7 +257,6 @@ impl Adapter for Vonage {
     }
 
     fn handle_tick(&mut self, io: &mut Io<'_, Self>) {
-        self.complain(io);
         self.tick_renewal(io);
     }
 
@@ -264,9 +265,7 @@ impl Adapter for Vonage {
             Some(Stage::Online) => self.renewal.poll_timeout(self.tokens.offered().is_some()),
             Some(Stage::Joining | Stage::Starting { .. } | Stage::Leaving) | None => None,
         };
-        // What was wrong with a token that was offered is told at once.
-        let complaint = self.tokens.complains().then_some(Timestamp::ZERO);
-        online.into_iter().chain(self.renewal.ask_at()).chain(complaint).min()
+        online.into_iter().chain(self.renewal.ask_at()).min()
     }
 
     fn probe(&mut self, io: &mut Io<'_, Self>) {

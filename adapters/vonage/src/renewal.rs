@@ -72,7 +72,6 @@ impl Renewal {
 impl Vonage {
     /// Makes the token that a dial needs, or renews the one of the session that lives.
     pub(crate) fn supply(&mut self, kind: Authorize, io: &mut Io<'_, Self>) {
-        self.complain(io);
         let now = io.cx.now;
         let reason = match kind {
             Authorize::Regenerate { .. } | Authorize::Renew if io.is_online() => {
@@ -96,13 +95,6 @@ impl Vonage {
         match next.filter(|at| *at > now) {
             Some(at) => self.renewal.ask_at = Some(at),
             None => self.ask(io),
-        }
-    }
-
-    /// Says what was wrong with the last token that was offered.
-    pub(crate) fn complain(&mut self, io: &mut Io<'_, Self>) {
-        if let Some(complaint) = self.tokens.complaint() {
-            io.problem(redial_core::Fault::Caller, complaint);
         }
     }
 

@@ -24,7 +24,6 @@ pub(crate) struct Tokens {
     told: bool,
     /// The tokens that were refused since the server last took one, the latest at the end.
     dead: Vec<Secret>,
-    complaint: Option<&'static str>,
 }
 
 impl Tokens {
@@ -32,28 +31,21 @@ impl Tokens {
         Self { fresh: token.is_some(), held: token, ..Self::default() }
     }
 
-    /// Takes a token from the application.
-    pub(crate) fn offer(&mut self, token: Secret) {
+    /// Takes a token from the application; fails where it is none that could be used.
+    pub(crate) fn offer(&mut self, token: Secret) -> Result<(), &'static str> {
         if !net::is_credential(token.expose()) {
-            self.complaint = Some("the token that was offered is malformed");
-        } else if self.is_dead(&token) {
-            self.complaint = Some("the token that was offered is the one that was refused");
-        } else if !self.bound {
+            return Err("the token that was offered is malformed");
+        }
+        if self.is_dead(&token) {
+            return Err("the token that was offered is the one that was refused");
+        }
+        if !self.bound {
             self.hold(token);
         } else if self.held.as_ref() != Some(&token) {
             self.offered = Some(token);
             self.told = false;
         }
-    }
-
-    /// Returns whether something is to be said about the last token that was offered.
-    pub(crate) const fn complains(&self) -> bool {
-        self.complaint.is_some()
-    }
-
-    /// Takes what is to be said about the last token that was offered.
-    pub(crate) const fn complaint(&mut self) -> Option<&'static str> {
-        self.complaint.take()
+        Ok(())
     }
 
     /// Returns a token for the next dial, if there is one that may be used.

@@ -317,35 +317,38 @@ impl<A: Adapter> Session<A> {
             self.continue_exchange(cx, exchange, Err(NoAnswer::Timeout));
             self.drain(cx);
         }
-        self.tick_adapter(cx);
-        self.ledger.tick(cx.now);
-        self.take_fates();
-        self.feed(cx, Event::Tick);
-        self.drain(cx);
-        // A connection that this tick has ended may have left the adapter something to say.
-        self.tick_adapter(cx);
-    }
-
-    fn tick_adapter(&mut self, cx: Cx) {
         if self.adapter.poll_timeout().is_some_and(|at| at <= cx.now) {
             self.call(cx, Scope::Session, A::handle_tick);
             self.drain(cx);
         }
+        self.ledger.tick(cx.now);
+        self.take_fates();
+        self.feed(cx, Event::Tick);
+        self.drain(cx);
     }
 
     fn offer_token(&mut self, cx: Cx, token: crate::secret::Secret) {
-        let usable = self.adapter.offer_token(token);
-        match (self.machine.pending_token(), self.authorizing) {
-            (Some(token), Some(kind)) => {
+        let awaited = self.machine.pending_token().zip(self.authorizing);
+        let usable = self.call(cx, Scope::Session, |adapter, io| adapter.offer_token(token, io));
+        self.drain(cx);
+        match awaited {
+            Some((token, kind)) if self.machine.is_token_pending(token) => {
                 self.call(cx, Scope::Token(token), |adapter, io| adapter.authorize(kind, io));
             }
-            _ if usable => self.feed(cx, Event::TokenOffered { resumable: true }),
-            _ => {}
+            // What the adapter has said has ended the request, and may have begun another.
+            Some(_) => {}
+            None if usable => self.feed(cx, Event::TokenOffered { resumable: true }),
+            None => {}
         }
     }
 
     /// Calls the adapter. What it says waits in the queue.
-    fn call(&mut self, cx: Cx, scope: Scope, ask: impl FnOnce(&mut A, &mut Io<'_, A>)) {
+    fn call<T>(
+        &mut self,
+        cx: Cx,
+        scope: Scope,
+        ask: impl FnOnce(&mut A, &mut Io<'_, A>) -> T,
+    ) -> T {
         let mut io = Io {
             cx,
             scope,
@@ -355,7 +358,7 @@ impl<A: Adapter> Session<A> {
             nonce: self.nonce,
             queue: &mut self.queue,
         };
-        ask(&mut self.adapter, &mut io);
+        ask(&mut self.adapter, &mut io)
     }
 
     fn continue_exchange(&mut self, cx: Cx, exchange: Exchange<A::Step>, answer: HttpResult) {

@@ -10,7 +10,7 @@ use crate::cause::Cause;
 use crate::event::{Continuity, Event, Evidence};
 use crate::handshake::Handshake;
 use crate::id::{ConnId, TokenId};
-use crate::io::{Exchange, Fault, Problem, Scope, Signal};
+use crate::io::{Exchange, Fault, Io, Problem, Scope, Signal};
 use crate::ledger::Outcome;
 use crate::machine::{Phase, Token};
 use crate::policy::{Intent, Recovery, TokenUse, Verdict};
@@ -31,7 +31,7 @@ impl<A: Adapter> Session<A> {
             log.entries.push_back(Recorded { cx, event, actions });
         }
         if let Some(conn) = conn.filter(|conn| !self.machine.is_conn_live(*conn)) {
-            self.bury(conn, end_of(event, &actions));
+            self.bury(cx, conn, end_of(event, &actions));
         }
         if let Some(token) = request.filter(|token| !self.machine.is_token_pending(*token)) {
             self.give_up_token(event);
@@ -263,10 +263,20 @@ impl<A: Adapter> Session<A> {
     }
 
     /// A connection is gone, and everything that belonged to it goes too.
-    fn bury(&mut self, conn: ConnId, cause: Cause) {
+    fn bury(&mut self, cx: Cx, conn: ConnId, cause: Cause) {
         self.queue.frames.clear();
         self.farewell = None;
-        self.adapter.handle_closed(cause);
+        // A connection that is being made already is not the one that this is about.
+        let mut io = Io {
+            cx,
+            scope: Scope::Session,
+            conn: None,
+            open: false,
+            online: false,
+            nonce: self.nonce,
+            queue: &mut self.queue,
+        };
+        self.adapter.handle_closed(cause, &mut io);
         self.ledger.cut();
         self.abort_where(|scope| scope == Scope::Conn(conn));
         // What came before the session was online and belongs to no later one still comes out.

@@ -30,6 +30,8 @@ pub(crate) struct Fake {
     pub(crate) causes: Vec<Option<Cause>>,
     pub(crate) closed: Vec<Cause>,
     pub(crate) dialled: Vec<ConnId>,
+    /// What it says of every loss.
+    pub(crate) last_word: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +77,14 @@ pub(crate) const OVER_HTTP: Out = Out { class: RESENT.class, path: Path::Http };
 
 impl Fake {
     pub(crate) fn new(tokens: Tokens) -> Self {
-        Self { policy: POLICY, tokens, causes: Vec::new(), closed: Vec::new(), dialled: Vec::new() }
+        Self {
+            policy: POLICY,
+            tokens,
+            causes: Vec::new(),
+            closed: Vec::new(),
+            dialled: Vec::new(),
+            last_word: None,
+        }
     }
 }
 
@@ -116,7 +125,11 @@ impl Adapter for Fake {
         }
     }
 
-    fn offer_token(&mut self, _token: Secret) -> bool {
+    fn offer_token(&mut self, token: Secret, io: &mut Io<'_, Self>) -> bool {
+        if token.expose().is_empty() {
+            io.token_failed(Cause::Refused(2), None);
+            return false;
+        }
         self.tokens = Tokens::ByApplication { offered: true };
         true
     }
@@ -201,8 +214,12 @@ impl Adapter for Fake {
 
     fn restore(&mut self, _cursor: usize) {}
 
-    fn handle_closed(&mut self, cause: Cause) {
+    fn handle_closed(&mut self, cause: Cause, io: &mut Io<'_, Self>) {
         self.closed.push(cause);
+        if let Some(word) = self.last_word {
+            assert_eq!(io.conn(), None, "there is nobody to say it to");
+            say(word, io);
+        }
     }
 
     fn handle_command(&mut self, command: &'static str, io: &mut Io<'_, Self>) {

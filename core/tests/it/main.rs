@@ -22,3 +22,4 @@ mod support;
 mod throttle;
 mod tokens;
 mod waits;
+mod words;

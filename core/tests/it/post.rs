@@ -50,7 +50,7 @@ impl Adapter for Post {
         io.token_ready(None, true);
     }
 
-    fn offer_token(&mut self, _token: Secret) -> bool {
+    fn offer_token(&mut self, _token: Secret, _io: &mut Io<'_, Self>) -> bool {
         true
     }
 

@@ -91,7 +91,7 @@ impl Adapter for Courier {
         io.http(Step::Token, self.policy.spec().timeouts.http, request);
     }
 
-    fn offer_token(&mut self, token: Secret) -> bool {
+    fn offer_token(&mut self, token: Secret, _io: &mut Io<'_, Self>) -> bool {
         self.token = token.expose().parse().unwrap_or(0);
         true
     }

@@ -149,7 +149,7 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
         io.http((), Span::from_secs(5), request);
     }
 
-    fn offer_token(&mut self, _token: Secret) -> bool {
+    fn offer_token(&mut self, _token: Secret, _io: &mut Io<'_, Self>) -> bool {
         false
     }
 
@@ -248,7 +248,7 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
         self.tick_at
     }
 
-    fn handle_closed(&mut self, _cause: Cause) {
+    fn handle_closed(&mut self, _cause: Cause, _io: &mut Io<'_, Self>) {
         self.tick_at = None;
     }
 }

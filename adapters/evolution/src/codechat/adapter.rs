@@ -8,7 +8,7 @@ use core::mem;
 use redial_core::http::{HttpResult, NoAnswer};
 use redial_core::{
     Adapter, Authorize, Cause, Class, Continuity, Cut, Fault, Frame, Handshake, Intent, Io,
-    MessageId, Path, Policy, Proof, Reason, Secret, Timestamp, Wait,
+    MessageId, Path, Policy, Proof, Reason, Secret, Wait,
 };
 use redial_socketio::Json;
 use serde::{Deserialize, Serialize};
@@ -34,12 +34,8 @@ pub struct CodeChat {
     token: Option<Secret>,
     /// Whether the application gave the token and no dial has used it.
     given: bool,
-    /// Whether what the application gave last is no token.
-    malformed: bool,
     /// Whether the application was asked for a token and has not answered.
     asked: bool,
-    /// Whether a refusal has not been reported yet.
-    refused: bool,
     /// Whether the application has been told that this event never comes.
     warned: bool,
     was_online: bool,
@@ -102,9 +98,7 @@ impl CodeChat {
             token: config.credentials.token().cloned(),
             config,
             given: false,
-            malformed: false,
             asked: false,
-            refused: false,
             warned: false,
             was_online: false,
         }
@@ -156,9 +150,6 @@ impl Adapter for CodeChat {
         if !mem::replace(&mut self.warned, true) && self.is_silent() {
             io.problem(Fault::Caller, explain::SILENT);
         }
-        if mem::take(&mut self.malformed) {
-            return io.token_failed(Cause::Refused(Refusal::TokenMalformed as u16), None);
-        }
         let first = matches!(kind, Authorize::Regenerate { reason: Reason::Start, .. });
         let unanswered = mem::take(&mut self.asked);
         if self.token.is_some() && (first || self.given) {
@@ -171,13 +162,16 @@ impl Adapter for CodeChat {
         }
     }
 
-    fn offer_token(&mut self, token: Secret) -> bool {
-        self.malformed = !net::is_credential(token.expose());
-        self.given = !self.malformed;
-        if self.given {
-            self.token = Some(token);
+    fn offer_token(&mut self, token: Secret, io: &mut Io<'_, Self>) -> bool {
+        if !net::is_credential(token.expose()) {
+            io.problem(Fault::Caller, explain::MALFORMED);
+            io.token_failed(Cause::Refused(Refusal::TokenMalformed as u16), None);
+            self.asked = false;
+            return false;
         }
-        self.given
+        self.token = Some(token);
+        self.given = true;
+        true
     }
 
     /// The refusal may have been about something else, and the seed never stops dialling.
@@ -293,8 +287,10 @@ impl Adapter for CodeChat {
         self.was_online = was_online;
     }
 
-    fn handle_closed(&mut self, cause: Cause) {
-        self.refused = matches!(cause, Cause::Handshake(401 | 403));
+    fn handle_closed(&mut self, cause: Cause, io: &mut Io<'_, Self>) {
+        if let Cause::Handshake(401 | 403) = cause {
+            io.problem(Fault::Caller, explain::REFUSED);
+        }
     }
 
     fn handle_online(&mut self, _continuity: Continuity, io: &mut Io<'_, Self>) {
@@ -305,17 +301,6 @@ impl Adapter for CodeChat {
 
     fn handle_command(&mut self, command: Self::Command, _io: &mut Io<'_, Self>) {
         match command {}
-    }
-
-    fn handle_tick(&mut self, io: &mut Io<'_, Self>) {
-        if mem::take(&mut self.refused) {
-            io.problem(Fault::Caller, explain::REFUSED);
-        }
-    }
-
-    /// A refusal is reported at once.
-    fn poll_timeout(&self) -> Option<Timestamp> {
-        self.refused.then_some(Timestamp::ZERO)
     }
 }
 

@@ -3,7 +3,6 @@
 use redial_core::{Cause, Notice, StopReason, SuspendReason};
 
 use super::adapter::Step;
-use super::policy::Refusal;
 
 /// Says in words what a wait or an end is about, where numbers say too little.
 ///
@@ -34,7 +33,6 @@ fn of_cause(cause: Cause) -> Option<&'static str> {
     match cause {
         Cause::Handshake(401 | 403) => Some(REFUSED),
         Cause::Http { step: Step::REFRESH, .. } => Some(NOT_REFRESHED),
-        Cause::Refused(code) if code == Refusal::TokenMalformed as u16 => Some(MALFORMED),
         _ => None,
     }
 }

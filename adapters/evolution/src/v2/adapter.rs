@@ -34,8 +34,6 @@ pub struct EvolutionApi {
     key: Option<Secret>,
     /// Whether the application gave the key and no dial has used it.
     given: bool,
-    /// Whether what the application gave last is no key.
-    malformed: bool,
     /// Whether the application has been told what it can never hear.
     warned: bool,
     was_online: bool,
@@ -75,7 +73,6 @@ impl EvolutionApi {
             config,
             key,
             given: false,
-            malformed: false,
             warned: false,
             was_online: false,
             connection: None,
@@ -219,9 +216,6 @@ impl Adapter for EvolutionApi {
         if !mem::replace(&mut self.warned, true) && self.is_deaf() {
             io.problem(Fault::Caller, explain::NEVER_HERE);
         }
-        if mem::take(&mut self.malformed) {
-            return io.token_failed(Cause::Refused(Refusal::KeyMalformed as u16), None);
-        }
         let first = matches!(kind, Authorize::Regenerate { reason: Reason::Start, .. });
         match self.config.key {
             ApiKey::Ask if self.key.is_none() || !(self.given || first) => {
@@ -231,13 +225,15 @@ impl Adapter for EvolutionApi {
         }
     }
 
-    fn offer_token(&mut self, token: Secret) -> bool {
-        self.malformed = !net::is_credential(token.expose());
-        self.given = !self.malformed;
-        if self.given {
-            self.key = Some(token);
+    fn offer_token(&mut self, token: Secret, io: &mut Io<'_, Self>) -> bool {
+        if !net::is_credential(token.expose()) {
+            io.problem(Fault::Caller, explain::MALFORMED);
+            io.token_failed(Cause::Refused(Refusal::KeyMalformed as u16), None);
+            return false;
         }
-        self.given
+        self.key = Some(token);
+        self.given = true;
+        true
     }
 
     /// The official client goes on dialling with a key that is refused.
@@ -314,7 +310,7 @@ impl Adapter for EvolutionApi {
         self.was_online = cursor.was_online;
     }
 
-    fn handle_closed(&mut self, _cause: Cause) {
+    fn handle_closed(&mut self, _cause: Cause, _io: &mut Io<'_, Self>) {
         self.connection = None;
         self.waiting = Waiting::No;
     }

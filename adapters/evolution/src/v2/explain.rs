@@ -2,8 +2,6 @@
 
 use redial_core::{Cause, Notice, StopReason, SuspendReason};
 
-use super::policy::Refusal;
-
 /// Says in words what a wait or an end is about, where numbers say too little.
 #[must_use]
 pub fn explain(notice: &Notice) -> Option<&'static str> {
@@ -24,13 +22,12 @@ pub fn explain(notice: &Notice) -> Option<&'static str> {
 fn of_cause(cause: Cause) -> Option<&'static str> {
     match cause {
         Cause::Handshake(400 | 401 | 403) => Some(REFUSED),
-        Cause::Refused(code) if code == Refusal::KeyMalformed as u16 => Some(MALFORMED),
         _ => None,
     }
 }
 
 pub(super) const REFUSED: &str = "the key is missing or refused";
-const MALFORMED: &str = "the key is empty, too long or not printable";
+pub(super) const MALFORMED: &str = "the key is empty, too long or not printable";
 /// Observed: the two look alike.
 pub(super) const NOT_THERE: &str =
     "the namespace is not there: no event of the instance yet, or a wrong name";

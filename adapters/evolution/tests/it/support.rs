@@ -156,8 +156,6 @@ impl<A: Adapter> World<A> {
         self.input(Input::Dialing { conn });
         let cause = Cause::Handshake(status);
         self.input(Input::Closed { conn, cause, retry_after: None });
-        // What is due is due at once.
-        self.run(0);
     }
 
     /// The dial that is there comes to nothing.

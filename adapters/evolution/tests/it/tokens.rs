@@ -277,3 +277,14 @@ fn refresh(old: &str) -> Wire {
         body: format!(r#"{{"oldToken":"{old}"}}"#),
     }
 }
+
+#[test]
+fn what_is_no_token_is_told_at_once_and_the_one_that_works_is_kept() {
+    let mut world = World::online(EVENT);
+    world.offer("");
+    assert_eq!(world.problems(), [(0, "the token is empty, too long or not printable")]);
+    assert!(world.session.is_online());
+    world.lose(Cause::Network);
+    world.run(5_000);
+    assert_eq!(world.take_wire().last(), Some(&(5_000, dial("tok-1"))));
+}

@@ -8,12 +8,13 @@ use core::fmt;
 use bytes::BytesMut;
 use redial_core::http::HttpResult;
 use redial_core::{
-    Adapter, Authorize, Class, Continuity, Cut, Fault, Frame, Handshake, Intent, Io, MessageId,
-    Path, Policy, Proof, Reason, Secret,
+    Adapter, Authorize, Cause, Class, Continuity, Cut, Fault, Frame, Handshake, Intent, Io,
+    MessageId, Path, Policy, Proof, Reason, Secret,
 };
 use serde::{Deserialize, Serialize};
 
 use super::config::{self, Builder, Credentials, SocketAuth};
+use super::explain;
 use super::message::{self, Inbound, Message, Receipt, Text};
 use super::policy::Refusal;
 use super::session::Guest;
@@ -27,12 +28,10 @@ pub struct GuestChat {
     pub(super) config: Builder,
     pub(super) policy: Policy,
     pub(super) oauth: Option<Secret>,
-    /// A guest session that the application gave and nobody has read yet.
-    pub(super) offered: Option<Secret>,
+    /// A guest session that the application gave and nobody has used yet.
+    pub(super) offered: Option<Guest>,
     /// Whether guest creation was refused since it last succeeded.
     pub(super) refused: bool,
-    /// Whether what was offered last is no token.
-    pub(super) malformed: bool,
     pub(super) guest: Option<Guest>,
     /// The number of the guest session, so that a late answer is not held against a later one.
     pub(super) generation: u32,
@@ -108,7 +107,6 @@ impl GuestChat {
             oauth,
             offered: None,
             refused: false,
-            malformed: false,
             guest: None,
             generation: 0,
             dead: false,
@@ -170,13 +168,17 @@ impl Adapter for GuestChat {
         self.create(io);
     }
 
-    fn offer_token(&mut self, token: Secret) -> bool {
-        if self.config.credentials == Credentials::Backend {
-            self.offered = Some(token);
-            return false;
+    fn offer_token(&mut self, token: Secret, io: &mut Io<'_, Self>) -> bool {
+        let taken = if self.config.credentials == Credentials::Backend {
+            let guest = Guest::parse(token.expose().as_bytes(), io.cx.now);
+            guest.map(|guest| self.offered = Some(guest))
+        } else {
+            config::is_oauth(&token).then(|| self.oauth = Some(token))
+        };
+        if taken.is_none() {
+            io.problem(Fault::Caller, explain::MALFORMED);
+            io.token_failed(Cause::Refused(Refusal::TokenMalformed as u16), None);
         }
-        self.malformed = !config::is_oauth(&token);
-        self.oauth = (!self.malformed).then_some(token);
         false
     }
 

@@ -27,18 +27,9 @@ impl GuestChat {
     }
 
     pub(super) fn create(&mut self, io: &mut Io<'_, Self>) {
-        if let Some(offered) = self.offered.take() {
-            match Guest::parse(offered.expose().as_bytes(), io.cx.now) {
-                Some(guest) => {
-                    self.adopt(guest);
-                    return self.supply(false, io);
-                }
-                None => self.malformed = true,
-            }
-        }
-        if core::mem::take(&mut self.malformed) {
-            io.problem(Fault::Caller, explain::MALFORMED);
-            return io.token_failed(Cause::Refused(Refusal::TokenMalformed as u16), None);
+        if let Some(guest) = self.offered.take() {
+            self.adopt(guest);
+            return self.supply(false, io);
         }
         if let Some(oauth) = &self.oauth
             && session::is_expired(oauth, io.cx.now)

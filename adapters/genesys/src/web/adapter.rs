@@ -34,8 +34,6 @@ pub struct WebMessaging {
     pub(super) token: Option<Secret>,
     /// Whether no dial has used the token yet.
     pub(super) fresh: bool,
-    /// Whether what was offered last is no token.
-    pub(super) malformed: bool,
     /// Whether the next configuration begins a new conversation.
     pub(super) start_new: bool,
     /// When it is begun although the end of the old one was not answered.
@@ -93,7 +91,6 @@ impl WebMessaging {
             config,
             policy,
             fresh: token.is_some(),
-            malformed: false,
             token,
             start_new: false,
             start_due: None,
@@ -154,16 +151,13 @@ impl Adapter for WebMessaging {
         if held {
             return io.token_ready(None, reason == Reason::Start);
         }
-        if core::mem::take(&mut self.malformed) {
-            io.problem(Fault::Caller, "the session token that was offered is malformed");
-        }
         let rejected = self.token.take().filter(|_| reason == Reason::Rejected);
         io.token_needed(rejected);
     }
 
-    fn offer_token(&mut self, token: Secret) -> bool {
-        self.malformed = !config::is_token(&token);
-        if self.malformed {
+    fn offer_token(&mut self, token: Secret, io: &mut Io<'_, Self>) -> bool {
+        if !config::is_token(&token) {
+            io.problem(Fault::Caller, "the session token that was offered is malformed");
             return false;
         }
         self.token = Some(token);
@@ -272,7 +266,7 @@ impl Adapter for WebMessaging {
         }
     }
 
-    fn handle_closed(&mut self, _cause: Cause) {
+    fn handle_closed(&mut self, _cause: Cause, _io: &mut Io<'_, Self>) {
         self.gap = None;
         self.echo_due = None;
         self.start_due = None;

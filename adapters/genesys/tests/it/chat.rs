@@ -300,3 +300,12 @@ fn words_of_the_vendor_are_told_apart_from_the_callers() {
     assert_eq!(fault, Some(Fault::Caller));
     let _ = (Outcome::Acked, Span::ZERO);
 }
+
+#[test]
+fn what_is_no_token_is_told_at_once_and_the_guest_that_works_is_kept() {
+    let mut world = World::chatting();
+    world.input(Input::OfferToken("short".into()));
+    assert_eq!(world.problems(), ["the OAuth token is missing or malformed"]);
+    assert!(world.session.is_online());
+    assert!(world.http.is_empty());
+}

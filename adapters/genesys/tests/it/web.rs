@@ -422,3 +422,16 @@ fn a_token_that_was_given_up_is_not_taken_from_the_configuration_by_a_later_proc
     assert_eq!(later.dials(), 0, "{:?}", later.wire);
     assert!(later.items.iter().any(|(_, item)| matches!(item, Item::TokenNeeded { .. })));
 }
+
+#[test]
+fn what_is_no_token_is_told_at_once_and_the_one_that_works_is_kept() {
+    let mut world = World::messaging();
+    world.input(Input::OfferToken("two words".into()));
+    assert_eq!(world.problems(), ["the session token that was offered is malformed"]);
+    assert!(world.session.is_online());
+    world.lose(Cause::Network);
+    world.run(6_000);
+    world.open();
+    let configure = world.take_texts().pop().expect("configure");
+    assert_eq!(configure["token"], crate::support::TOKEN);
+}

@@ -267,3 +267,36 @@ fn a_frame_is_shown_without_its_tokens() {
         assert!(!shown.contains("-secret"), "{shown}");
     }
 }
+
+#[test]
+fn what_is_no_access_token_is_told_at_once_and_waits_for_the_application() {
+    let problems = |it: &World| -> Vec<&'static str> {
+        let problems = it.items.iter().filter_map(|(_, item)| match item {
+            redial_core::Item::Problem(problem) => Some(problem.text),
+            _ => None,
+        });
+        problems.collect()
+    };
+    let malformed = "the access token that was offered is malformed";
+    let mut it = World::new(adapter().share().unwrap().session());
+    it.input(Input::Connect);
+    it.input(Input::OfferToken("one\ntwo".into()));
+    assert_eq!(problems(&it), [malformed]);
+    let cause = Cause::Refused(redial_ringcentral::Refusal::TokenMalformed as u16);
+    let reason = redial_core::SuspendReason::Policy(cause);
+    assert_eq!(it.notices().last(), Some(&redial_core::Notice::Suspended { reason }));
+    // While a session lives, the token that works is kept.
+    it.input(Input::Recover);
+    it.run(2_000);
+    it.input(Input::OfferToken("one".into()));
+    it.answer(200, &crate::support::wstoken("ws-1"));
+    it.open();
+    it.receive(&hello("wsc-1", json!({})));
+    it.input(Input::OfferToken("".into()));
+    assert_eq!(problems(&it), [malformed, malformed]);
+    assert!(it.session.is_online());
+    it.lose(Cause::Network);
+    it.run(2_000);
+    let (_, request) = it.http.front().unwrap();
+    assert!(request.headers.iter().any(|(_, value)| value == "Bearer one"), "{:?}", it.asked);
+}
