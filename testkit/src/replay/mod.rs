@@ -26,6 +26,7 @@
 //! trace, and nothing that a file contains makes it panic. What a process did not finish writing
 //! before it was killed, the last line, is left out, and [`Replay::is_cut`] says so.
 
+mod ahead;
 mod code;
 mod explain;
 mod test;
@@ -37,10 +38,11 @@ use std::io::BufRead;
 
 use redial_core::{Actions, Cx, Event, Machine, Policy};
 
-pub use explain::{Explanation, explain};
+pub use explain::{Explanation, explain, explain_as};
 pub use test::to_test;
 pub use trace::{Header, MAX_LINE, Reader, Step, TraceError, VERSION, Writer};
 pub use wait::Wait;
+pub use words::Names;
 
 /// Executes a trace again, step by step.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use redial_core::{
 };
 
 use super::Turn;
+use super::explain::Tale;
 use super::words::{At, span};
 
 /// What a wait was made from.
@@ -17,6 +18,9 @@ pub struct Wait {
     pub attempt: u16,
     /// What the verdict says about the wait; nothing where one that had begun was moved.
     pub delay: Option<Delay>,
+    /// Whether the server has named a time itself, so that the least time of a verdict, which is
+    /// for servers that name none, does not count.
+    pub is_named: bool,
     /// The backoff before this attempt, without chance.
     pub base: Span,
     /// The backoff with what chance, the clip and the floor made of it.
@@ -29,27 +33,72 @@ pub struct Wait {
     pub pace: Timestamp,
 }
 
+impl Tale<'_> {
+    /// Says how long a wait is, and why.
+    pub(super) fn waits(&self, wait: &Wait) -> String {
+        let end = wait.end();
+        let length = span(end.since(wait.now));
+        let began = match (wait.delay, self.turn.before.phase()) {
+            (Some(_), _) => "",
+            // Announced again, since the count of attempts has begun anew.
+            (None, Phase::Waiting { until }) if *until == end => "the wait keeps its end, since ",
+            (None, Phase::Waiting { until }) if *until > wait.now => {
+                "the wait has another end, since "
+            }
+            (None, _) => "nothing may begin yet, since ",
+        };
+        let (until, reason) = (self.at.of(end), wait.reason(self.policy, self.at));
+        format!("waits {length}, until {until}, before attempt {}: {began}{reason}", wait.attempt)
+    }
+}
+
 impl Wait {
     /// Finds out what the wait of a turn was made from. `attempt` and `cause` are those of its
     /// [`ScheduleRetry`](redial_core::Action::ScheduleRetry).
     #[must_use]
     pub fn of(policy: &Policy, turn: &Turn, attempt: u16, cause: Cause) -> Self {
-        let spec = policy.spec();
         let delay = match policy.verdict(cause) {
             Verdict::Retry(Recovery { delay, .. }) if cause != Cause::Held => Some(delay),
             _ => None,
         };
+        Self::new(policy, turn, attempt, delay, asked(turn.event).is_some())
+    }
+
+    /// Finds out what the wait was made from after which a renewal beside a living connection is
+    /// tried again. `cause` is why it failed.
+    #[must_use]
+    pub fn of_renewal(policy: &Policy, turn: &Turn, cause: Cause) -> Self {
+        let (attempt, delay) = match policy.verdict(cause) {
+            Verdict::Retry(Recovery { delay: Delay::AtLeast(least), .. }) => {
+                (1, Delay::AtLeast(least))
+            }
+            Verdict::Retry(_) => (1, Delay::Backoff),
+            // What would end a session waits for as long as any attempt does.
+            Verdict::Suspend | Verdict::Stop => (u16::MAX, Delay::Backoff),
+        };
+        Self::new(policy, turn, attempt, Some(delay), false)
+    }
+
+    fn new(
+        policy: &Policy,
+        turn: &Turn,
+        attempt: u16,
+        delay: Option<Delay>,
+        is_named: bool,
+    ) -> Self {
+        let spec = policy.spec();
         let plain = Backoff { jitter: Jitter::None, clip: Clip::ThenJitter, ..spec.backoff };
         let drawn = spec.backoff.wait(attempt, turn.cx.entropy, spec.floor);
         let chosen = match delay {
             None | Some(Delay::Now) => Span::ZERO,
-            Some(Delay::AtLeast(least)) if asked(turn.event).is_none() => drawn.max(least),
+            Some(Delay::AtLeast(least)) if !is_named => drawn.max(least),
             Some(Delay::Backoff | Delay::AtLeast(_)) => drawn,
         };
         Self {
             now: turn.after.now(),
             attempt,
             delay,
+            is_named,
             base: plain.wait(attempt, 0, Span::ZERO),
             drawn,
             chosen,
@@ -64,30 +113,39 @@ impl Wait {
         (self.now + self.chosen).max(self.not_before).max(self.pace)
     }
 
-    /// Says it in words.
-    pub(super) fn words(&self, policy: &Policy, at: At) -> String {
+    /// Says what it was made from.
+    pub(super) fn reason(&self, policy: &Policy, at: At) -> String {
         let (spec, end) = (policy.spec(), self.end());
-        let length = span(end.since(self.now));
-        let mut text =
-            format!("waits {length}, until {}, before attempt {}: ", at.of(end), self.attempt);
-        text += &match self.delay {
-            None => "the wait has another end".to_owned(),
+        let mut text = match self.delay {
+            None => String::new(),
             Some(Delay::Now) => "the verdict asks for no wait".to_owned(),
             Some(Delay::Backoff) => self.backoff(policy),
             Some(Delay::AtLeast(least)) => {
-                let least = if self.chosen > self.drawn || self.drawn == least {
-                    format!(", and the verdict asks for at least {}", span(least))
+                let (backoff, least) = (self.backoff(policy), span(least));
+                if self.is_named {
+                    format!(
+                        "{backoff}, and the {least} of the verdict give way to the server's own"
+                    )
+                } else if self.chosen > self.drawn {
+                    format!("{backoff}, and the verdict asks for at least {least}")
                 } else {
-                    String::new()
-                };
-                self.backoff(policy) + &least
+                    format!("{backoff}, no less than the {least} that the verdict asks for")
+                }
             }
         };
         let chosen = self.now + self.chosen;
-        if end == self.not_before && end > chosen {
-            text += &format!("; a server asked for nothing before {}", at.of(self.not_before));
-        } else if end == self.pace && end > chosen {
-            text += &format!("; attempts keep {} between them", span(spec.floor));
+        let floor = if end == chosen && self.delay.is_some() {
+            None
+        } else if end == self.not_before {
+            Some(format!("a server asked for nothing before {}", at.of(self.not_before)))
+        } else if end == self.pace {
+            Some(format!("attempts keep {} between them", span(spec.floor)))
+        } else {
+            None
+        };
+        if let Some(floor) = floor {
+            text += if text.is_empty() { "" } else { "; " };
+            text += &floor;
         }
         text
     }
@@ -140,11 +198,13 @@ impl Wait {
 /// Returns the floor that held for the wait. One that ends at once is followed by an attempt in the
 /// same turn, which raises it; and a token that has just come waits for servers only.
 fn pace(turn: &Turn) -> Timestamp {
+    if came_in_time(turn) { Timestamp::ZERO } else { turn.before.pace() }
+}
+
+/// Returns whether the token has come that the session was waiting for.
+pub(super) fn came_in_time(turn: &Turn) -> bool {
     let came = matches!(turn.event, Event::TokenReady { .. } | Event::TokenOffered { .. });
-    match turn.before.phase() {
-        Phase::Authorizing { .. } if came => Timestamp::ZERO,
-        _ => turn.before.pace(),
-    }
+    came && matches!(turn.before.phase(), Phase::Authorizing { .. })
 }
 
 /// Returns what a server asked for with this event.

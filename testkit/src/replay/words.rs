@@ -1,7 +1,8 @@
 //! Numbers and causes in words.
 
 use redial_core::{
-    Cause, Delay, Intent, Reason, Recovery, Rule, Span, Timestamp, TokenUse, Verdict, Wait, When,
+    Adapter, Cause, Delay, Intent, Keepalive, Reason, Recovery, Rule, Span, Terms, Timestamp,
+    TokenUse, Verdict, Wait, When,
 };
 
 /// Instants, counted from the beginning of a trace.
@@ -35,15 +36,40 @@ fn seconds(millis: u64) -> String {
     format!("{whole}.{} s", format!("{rest:03}").trim_end_matches('0'))
 }
 
-pub(super) fn cause(cause: Cause) -> String {
+/// What a vendor calls what a trace has numbers for.
+///
+/// They are what [`Adapter::step_name`](redial_core::Adapter::step_name) and
+/// [`Adapter::refusal_name`](redial_core::Adapter::refusal_name) of its adapter return.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    step: Option<fn(u8) -> &'static str>,
+    refusal: Option<fn(u16) -> &'static str>,
+}
+
+impl Names {
+    /// No names, so that numbers stay numbers.
+    pub const NUMBERS: Self = Self { step: None, refusal: None };
+
+    /// Takes the names of an adapter.
+    #[must_use]
+    pub fn of<A: Adapter>() -> Self {
+        Self { step: Some(A::step_name), refusal: Some(A::refusal_name) }
+    }
+}
+
+pub(super) fn cause(cause: Cause, names: Names) -> String {
     match cause {
         Cause::Close(1005) => "a close frame without a code".to_owned(),
         Cause::Close(code) => format!("a close frame with code {code}"),
         Cause::Handshake(status) => format!("status {status} in answer to the upgrade"),
-        Cause::Http { step, status } => {
-            format!("status {status} in answer to the adapter's HTTP step {step}")
-        }
-        Cause::Refused(code) => format!("the vendor's refusal {code}"),
+        Cause::Http { step, status } => match names.step {
+            Some(name) => format!("status {status} in answer to the step \"{}\"", name(step)),
+            None => format!("status {status} in answer to the adapter's HTTP step {step}"),
+        },
+        Cause::Refused(code) => match names.refusal {
+            Some(name) => format!("the vendor's refusal {code}, \"{}\"", name(code)),
+            None => format!("the vendor's refusal {code}"),
+        },
         Cause::Timeout(Wait::Token) => "no token in time".to_owned(),
         Cause::Timeout(Wait::Connect) => "no connection in time".to_owned(),
         Cause::Timeout(Wait::Ready) => "not ready in time".to_owned(),
@@ -73,7 +99,9 @@ pub(super) fn verdict(verdict: Verdict) -> String {
     };
     let delay = match delay {
         Delay::Backoff => "after the backoff".to_owned(),
-        Delay::AtLeast(least) => format!("after the backoff and at least {}", span(least)),
+        Delay::AtLeast(least) => {
+            format!("after the backoff and, where the server names no time, {}", span(least))
+        }
         Delay::Now => "at once".to_owned(),
     };
     format!("try again with {token} and {intent}, {delay}")
@@ -115,4 +143,23 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::Expiring => "the one there is expires",
         Reason::Policy => "the policy or the application wants a new one",
     }
+}
+
+/// Says what a server has announced.
+pub(super) fn terms(terms: Terms) -> String {
+    let mut said = Vec::new();
+    if let Some(keepalive) = terms.keepalive {
+        said.push(match keepalive {
+            Keepalive::Off => "it is not watched".to_owned(),
+            Keepalive::Probe { interval, timeout, misses, .. } => format!(
+                "a probe every {}, each answered within {}, {misses} missed at most",
+                span(interval),
+                span(timeout)
+            ),
+            Keepalive::Listen { within } => format!("it is heard of every {}", span(within)),
+        });
+    }
+    said.extend(terms.resume.map(|window| format!("it can be resumed for {}", span(window))));
+    said.extend(terms.retire.map(|life| format!("it lives for {}", span(life))));
+    if said.is_empty() { "none".to_owned() } else { said.join(", ") }
 }

@@ -5,6 +5,7 @@ mod accounts;
 mod client;
 mod conformance;
 mod crash;
+mod explain;
 mod explorer;
 mod faults;
 mod faulty;
