@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use redial_core::{Cause, ConnId, Cx, Event, Machine, Recorded, Timestamp, TokenId};
 use redial_testkit::Breach;
+use redial_testkit::replay::Writer;
 use redial_testkit::world::{Plan, WorldFailed};
 use serde_json::{Value, json};
 
@@ -170,6 +171,64 @@ fn a_failure_of_a_simulation_is_a_trace_like_every_other_and_says_its_seed() {
     assert_eq!((&line["world"], &line["verified"]), (&world, &json!(true)));
     let (code, test, _) = replay(&path, &["--to-test"]);
     assert_eq!((code, test.matches("(Cx::new(").count()), (Some(0), 3));
+}
+
+#[test]
+fn the_names_of_the_vendor_stand_in_the_words_where_it_is_told() {
+    let policy = redial_liveperson::POLICY;
+    let mut machine = Machine::new();
+    let mut trace = Vec::new();
+    let mut writer = Writer::new(&mut trace, &policy, &machine).unwrap();
+    let cause = Cause::Http { step: 1, status: 429 };
+    let failed = Event::TokenFailed { token: TokenId::new(1), cause, retry_after: None };
+    for (at, event) in [(0, Event::Connect), (250, failed)] {
+        let cx = Cx::new(Timestamp::from_millis(1_700_000_000_000 + at), 0);
+        let actions = machine.handle(&policy, cx, event);
+        writer.write(&Recorded { cx, event, actions }).unwrap();
+    }
+    let path = scratch("named.trace");
+    std::fs::write(&path, &trace).unwrap();
+    for (flags, words) in [
+        (&["--explain"][..], "status 429 in answer to the adapter's HTTP step 1"),
+        (&["--explain", "--vendor", "liveperson"], "status 429 in answer to the step \"login\""),
+    ] {
+        let (code, stdout, _) = replay(&path, flags);
+        assert_eq!(code, Some(0));
+        assert!(stdout.contains(words), "no {words} in {stdout}");
+    }
+    let flags = ["--explain", "--vendor", "liveperson", "--profile", "v2"];
+    assert_eq!(replay(&path, &flags).0, Some(2));
+}
+
+#[test]
+fn a_session_that_goes_on_from_a_saved_one_says_so() {
+    let policy = redial_liveperson::POLICY;
+    let at = |millis: u64| Cx::new(Timestamp::from_millis(1_700_000_000_000 + millis), 0);
+    let mut machine = Machine::new();
+    machine.handle(&policy, at(0), Event::Connect);
+    let throttled = Event::Throttled { within: redial_core::Span::from_secs(60) };
+    machine.handle(&policy, at(0), throttled);
+    machine = machine.restore(&policy, Timestamp::from_millis(1_700_000_001_000));
+    let mut trace = Vec::new();
+    let mut writer = Writer::new(&mut trace, &policy, &machine).unwrap();
+    let (cx, event) = (at(1_000), Event::Connect);
+    let actions = machine.handle(&policy, cx, event);
+    writer.write(&Recorded { cx, event, actions }).unwrap();
+    let path = scratch("saved.trace");
+    std::fs::write(&path, &trace).unwrap();
+    let (_, stdout, _) = replay(&path, &["--explain"]);
+    let first = "goes on from a saved session that is Waiting, with a deadline at +59 s\n";
+    assert!(stdout.starts_with(first), "{stdout}");
+    let (_, stdout, _) = replay(&path, &["--json"]);
+    let last: Value = serde_json::from_str(stdout.trim_end()).unwrap();
+    assert_eq!(last["begins"], "Waiting");
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    let (code, stdout, stderr) = replay(&std::env::temp_dir(), &[]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.contains("line 1: cannot be read: Is a directory"), "{stderr}");
 }
 
 /// Records a session with a refused bearer, a cut and a Retry-After; returns its trace.

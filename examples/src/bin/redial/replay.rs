@@ -1,10 +1,12 @@
 //! `redial replay`: what a session went through, executed again.
 
+use std::error::Error as _;
 use std::fs::File;
 use std::io::BufReader;
 use std::process::ExitCode;
 
-use redial_testkit::replay::{Explanation, Replay, TraceError, explain, to_test};
+use redial_core::{Machine, Timestamp};
+use redial_testkit::replay::{Explanation, Names, Replay, TraceError, explain_as, to_test};
 use redial_testkit::world::Origin;
 use serde_json::json;
 
@@ -15,7 +17,10 @@ use crate::output::{self, Failure, Lines};
 /// Executes a trace again and compares each decision with the recorded one.
 pub(crate) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
     let path = args.trace.display();
-    let failed = |error: TraceError| Failure::new(format!("{path}: {error}"));
+    let failed = |error: TraceError| {
+        let why = error.source().map_or_else(String::new, |why| format!(": {why}"));
+        Failure::new(format!("{path}: {error}{why}"))
+    };
     let file = File::open(&args.trace).map_err(|error| Failure::new(format!("{path}: {error}")))?;
     let mut replay = begin(BufReader::new(file), &args, failed)?;
     if args.to_test {
@@ -23,14 +28,19 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let lines = Lines::new(args.json);
+    let names = args.vendor.map_or(Names::NUMBERS, |vendor| vendor.names(args.profile));
+    let begins = replay.header().machine;
     let (mut start, mut last, mut actions) = (None, None, 0);
     while let Some(turn) = replay.turn().map_err(failed)? {
+        if args.explain && !args.json && start.is_none() && begins != Machine::new() {
+            output::say(restored(&begins, turn.cx.now));
+        }
         let start = *start.get_or_insert(turn.cx.now);
         last = Some(turn.after.now().since(start));
         actions += turn.actions.len();
         if args.explain {
             output::room().await;
-            let Explanation { event, decisions } = explain(replay.policy(), start, &turn);
+            let Explanation { event, decisions } = explain_as(replay.policy(), start, &turn, names);
             if args.json {
                 let at_ms = turn.cx.now.since(start).as_millis();
                 let fields = json!({
@@ -51,7 +61,7 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
     if args.json {
         let fields = json!({
             "steps": steps, "actions": actions, "span_ms": span_ms, "phase": phase,
-            "verified": verified, "cut": cut, "world": world.map(|origin| json!({
+            "begins": begins.phase().name(), "verified": verified, "cut": cut, "world": world.map(|origin| json!({
                 "seed": origin.plan.seed, "session": origin.session, "at_ms": origin.at,
                 "invariant": origin.invariant,
             })),
@@ -77,6 +87,18 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
         output::say("the last line is cut off: the process was ended while it wrote".into());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what an earlier process has left.
+fn restored(machine: &Machine, start: Timestamp) -> String {
+    let phase = machine.phase().name();
+    match machine.poll_timeout() {
+        Some(at) => {
+            let seconds = f64::from(at.since(start).as_millis()) / 1000.0;
+            format!("goes on from a saved session that is {phase}, with a deadline at +{seconds} s")
+        }
+        None => format!("goes on from a saved session that is {phase}"),
+    }
 }
 
 fn begin(

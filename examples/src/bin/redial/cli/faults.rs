@@ -41,7 +41,8 @@ pub(crate) struct ReplayArgs {
     /// The policy of a trace of version 1, which has none in it: a file that changes that of --vendor.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
-    /// The vendor whose policy a trace of version 1 was recorded under.
+    /// The vendor: --explain then has its names for steps and refusals, and a trace of version 1,
+    /// which has no policy in it, its policy.
     #[arg(long)]
     pub(crate) vendor: Option<super::TourVendor>,
     /// Which of the vendor's services (genesys, evolution); the first unless told otherwise.

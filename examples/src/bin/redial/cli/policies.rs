@@ -3,6 +3,7 @@
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use redial_core::Policy;
+use redial_testkit::replay::Names;
 
 use super::Cli;
 
@@ -51,6 +52,23 @@ impl TourVendor {
                 let text = "this vendor has no such --profile";
                 Cli::command().error(ErrorKind::ArgumentConflict, text).exit()
             }
+        }
+    }
+
+    /// Returns what the vendor calls its steps and refusals. A service of another vendor ends the
+    /// process with status 2, as with [`Self::policy`].
+    pub(crate) fn names(self, service: Option<Service>) -> Names {
+        let _ = self.policy(service);
+        match (self, service) {
+            (Self::Liveperson, _) => Names::of::<redial_liveperson::LivePerson>(),
+            (Self::Vonage, _) => Names::of::<redial_vonage::Vonage>(),
+            (Self::Ringcentral, _) => Names::of::<redial_ringcentral::RingCentral>(),
+            (Self::Genesys, Some(Service::WebMessaging)) => {
+                Names::of::<redial_genesys::WebMessaging>()
+            }
+            (Self::Genesys, _) => Names::of::<redial_genesys::GuestChat>(),
+            (Self::Evolution, Some(Service::V2)) => Names::of::<redial_evolution::EvolutionApi>(),
+            (Self::Evolution, _) => Names::of::<redial_evolution::CodeChat>(),
         }
     }
 }
