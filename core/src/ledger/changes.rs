@@ -79,7 +79,7 @@ impl<P> Ledger<P> {
     /// Time has passed.
     pub fn tick(&mut self, now: Timestamp) {
         self.window.decide_due(now, |entry| match entry.state {
-            State::Sent { .. } if entry.expires_at <= now => Change::End(Fate::Unknown),
+            // Where its time is over too, it is looked at again at once.
             State::Sent { .. } => match entry.after_loss() {
                 Some(fate) => Change::End(fate),
                 None => {

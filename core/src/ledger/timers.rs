@@ -44,3 +44,20 @@ impl Timers {
 
 /// How many deadlines are not worth clearing away.
 const SLACK: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_stale_when_most_of_them_hold_no_longer() {
+        let mut timers = Timers::new();
+        for number in 0..2 * 3 + SLACK as u64 {
+            assert!(!timers.is_stale(3), "{number}");
+            timers.push(Timestamp::from_millis(number), MessageId::new(number));
+        }
+        assert!(!timers.is_stale(3));
+        timers.push(Timestamp::ZERO, MessageId::new(99));
+        assert!(timers.is_stale(3) && !timers.is_stale(4));
+    }
+}

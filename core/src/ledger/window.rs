@@ -220,3 +220,65 @@ impl<P> Slot<P> {
 
 /// How many gaps are not worth closing.
 const GAPS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::super::fate::{Class, Cut, Proof};
+    use super::*;
+    use crate::time::Span;
+
+    #[test]
+    fn gaps_are_closed_when_there_are_more_of_them_than_messages() {
+        for (messages, slots) in [(2 * 3 + GAPS, 2 * 3 + GAPS), (2 * 3 + GAPS + 1, 3)] {
+            let mut window = filled(messages);
+            let ids: Vec<_> = window.iter().map(|(id, _)| id).collect();
+            // The first, the last and one between them stay.
+            for id in ids.iter().take(messages - 1).skip(2) {
+                window.decide(*id, |_| Change::End(Fate::Acked));
+            }
+            assert_eq!((window.len(), window.slots.len()), (3, slots));
+            assert!(window.iter().map(|(id, _)| id).eq([ids[0], ids[1], ids[messages - 1]]));
+        }
+    }
+
+    #[test]
+    fn deadlines_that_hold_no_longer_are_cleared_away_and_the_others_hold() {
+        let mut window = filled(3);
+        let late = Timestamp::from_millis(5_000);
+        let first = window.iter().next().expect("a message").0;
+        for number in 0..1_000 {
+            let until = Timestamp::from_millis(1_000 + number);
+            window.decide(MessageId::new(1), |_| Change::To(State::Held { until }));
+            window.decide(MessageId::new(2), |_| Change::To(State::Held { until: late }));
+            assert!(!window.timers.is_stale(window.len()), "after {number}");
+            assert_eq!(window.first_due(), Some(until), "after {number}");
+        }
+        window.decide(first, |_| Change::End(Fate::Acked));
+        window.decide(MessageId::new(1), |_| Change::End(Fate::Acked));
+        assert_eq!(window.first_due(), Some(late));
+    }
+
+    fn filled(messages: usize) -> Window<()> {
+        let span = Span::from_secs(60);
+        let (proof, cut) = (Proof::Answer, Cut::Resend);
+        let class = Class { proof, cut, portable: true, within: span, ttl: span, tries: 3 };
+        let mut window = Window::new();
+        for (id, _) in (0_u64..).zip(0..messages) {
+            let entry = Entry {
+                class,
+                weight: 1,
+                payload: (),
+                tries: 0,
+                doubts: 0,
+                path: None,
+                bound: false,
+                expires_at: Timestamp::from_millis(60_000),
+                state: State::Queued,
+            };
+            window.push(MessageId::new(id), entry);
+        }
+        window
+    }
+}

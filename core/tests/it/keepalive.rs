@@ -116,6 +116,18 @@ fn a_process_that_slept_through_probes_sends_one() {
 }
 
 #[test]
+fn a_late_probe_keeps_the_grid_and_one_that_is_late_by_a_whole_interval_is_not_made_up_for() {
+    let policy = liveperson_with(|spec| spec.token.renew = Renew::Never);
+    for (late, next) in [(35_000, 60_000), (59_999, 60_000), (60_000, 90_000), (60_001, 90_001)] {
+        let mut rig = Rig::online(&policy);
+        assert_eq!(rig.tick(late), [PING]);
+        assert_eq!(rig.tick(late), []);
+        rig.event(late, probe_answered(1));
+        assert_eq!(rig.timeout(), Some(next), "after {late}");
+    }
+}
+
+#[test]
 fn a_network_change_probes_at_once_and_keeps_the_grid() {
     let mut rig = Rig::online(&LIVEPERSON);
     assert_eq!(rig.event(12_000, Event::NetworkChanged), [PING]);

@@ -166,6 +166,21 @@ fn events_of_a_replaced_connection_change_nothing() {
 }
 
 #[test]
+fn only_the_connection_that_is_being_made_can_open_and_only_once() {
+    let mut rig = Rig::online(&LIVEPERSON);
+    rig.event(0, closed(1, Cause::Close(1006)));
+    rig.tick(10_000);
+    assert_eq!(rig.phase(), "Connecting");
+    let connecting = rig.machine;
+    assert_eq!(rig.event(10_000, Event::Opened { conn: conn(1) }), []);
+    assert_eq!(rig.machine, connecting);
+    rig.open(10_000, 2);
+    let online = rig.machine;
+    assert_eq!(rig.event(10_000, Event::Opened { conn: conn(2) }), []);
+    assert_eq!(rig.machine, online);
+}
+
+#[test]
 fn a_handshake_401_means_a_dead_token_although_the_close_code_says_1006() {
     let mut rig = Rig::online(&LIVEPERSON);
     rig.event(0, closed(1, Cause::Close(1006)));

@@ -47,6 +47,74 @@ fn a_ledger_says_what_it_holds() {
 }
 
 #[test]
+fn a_ledger_counts_what_waits_and_what_is_on_its_way() {
+    let mut ledger = Ledger::default();
+    for weight in [1, 2, 4] {
+        ledger.accept(NOW, CLASS, weight, ()).expect("room");
+    }
+    ledger.sent(NOW, MessageId::new(1), Path::Socket);
+    let load = ledger.load();
+    assert_eq!((load.queued, load.in_flight, load.bytes), (2, 1, 7));
+}
+
+#[test]
+fn a_message_that_is_handed_back_says_why_and_not_what_it_is() {
+    let mut ledger = Ledger::new(Bounds { messages: 1, bytes: 10 });
+    ledger.accept(NOW, CLASS, 1, "first").expect("room");
+    let full = ledger.accept(NOW, CLASS, 1, "second").expect_err("no room");
+    ledger.stop();
+    let stopped = ledger.accept(NOW, CLASS, 1, "third").expect_err("an end");
+    assert_eq!(full.to_string(), "too many messages or bytes are waiting");
+    assert_eq!(stopped.to_string(), "the session has ended");
+    assert_eq!(
+        format!("{full:?} {stopped:?}"),
+        "Refused { why: Full, .. } Refused { why: Stopped, .. }"
+    );
+}
+
+#[test]
+fn ledgers_are_equal_when_they_go_on_alike() {
+    let hash = |ledger: &Ledger<&str>| {
+        use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(ledger)
+    };
+    let accept =
+        |ledger: &mut Ledger<&'static str>, text| ledger.accept(NOW, CLASS, 1, text).expect("room");
+    let mut plain = Ledger::default();
+    accept(&mut plain, "a");
+    let mut same = plain.clone();
+    // What has been counted does not matter.
+    same.settle(NOW, MessageId::new(0), Outcome::Acked);
+    assert!(plain == same && hash(&plain) == hash(&same));
+    let changes: [fn(&mut Ledger<&'static str>); 4] = [
+        // Another limit, and nothing else.
+        |ledger| ledger.limit(3),
+        // The same numbers, and a fate that nobody has taken.
+        |ledger| {
+            ledger.sent(NOW, MessageId::new(1), Path::Socket);
+            ledger.settle(NOW, MessageId::new(1), Outcome::Acked);
+        },
+        // The same message in another state.
+        |ledger| ledger.sent(NOW, MessageId::new(1), Path::Socket),
+        |ledger| ledger.stop(),
+    ];
+    for change in changes {
+        let mut other = plain.clone();
+        change(&mut other);
+        assert!(plain != other && other != plain);
+        assert_ne!(hash(&plain), hash(&other));
+    }
+    // The same history, and another fate of the same message.
+    let [acked, rejected] = [Outcome::Acked, Outcome::Rejected(7)].map(|outcome| {
+        let mut ledger = plain.clone();
+        ledger.sent(NOW, MessageId::new(1), Path::Socket);
+        ledger.settle(NOW, MessageId::new(1), outcome);
+        ledger
+    });
+    assert!(acked != rejected && hash(&acked) != hash(&rejected));
+}
+
+#[test]
 fn an_answer_counts_as_late_only_for_a_message_that_there_was() {
     let mut ledger = Ledger::default();
     let id = ledger.accept(NOW, CLASS, 1, ()).expect("room");

@@ -84,6 +84,55 @@ fn a_refused_renewal_with_retry_after_regenerates_when_the_server_allows() {
 }
 
 #[test]
+fn a_renewal_that_is_put_off_is_due_when_the_server_allows_and_not_before() {
+    let policy = quiet(Renew::Every(secs(300)));
+    let mut rig = Rig::online(&policy);
+    rig.event(0, Event::Throttled { within: secs(400) });
+    assert_eq!(rig.timeout(), Some(400_000));
+    assert_eq!(rig.tick(399_999), []);
+    assert_eq!(rig.tick(400_000), [Action::RenewToken { token: token(2) }]);
+    // What was asked for is over at this very instant.
+    rig.event(401_000, Event::Throttled { within: secs(4) });
+    assert_eq!(
+        rig.event(405_000, token_failed(2, 401, None)),
+        [failed(2, 401), regenerate(3, Reason::Rejected)]
+    );
+}
+
+#[test]
+fn a_token_is_used_again_until_it_is_within_the_margin() {
+    let policy = quiet(Renew::Before(secs(30)));
+    for (lost, action) in [
+        (59_999, connect(2, Intent::Restart, 1)),
+        (60_000, regenerate(2, Reason::Expiring)),
+        (60_001, regenerate(2, Reason::Expiring)),
+    ] {
+        let mut rig = Rig::new(&policy);
+        rig.event(0, Event::Connect);
+        rig.event(0, expiring(1, 100));
+        rig.open(0, 1);
+        rig.event(lost, closed(1, Cause::Network));
+        assert_eq!(rig.tick(lost + 10_000), [action], "lost at {lost}");
+    }
+}
+
+#[test]
+fn only_a_connection_counts_as_a_rejection_of_its_token_and_only_where_it_says_so() {
+    let policy = liveperson_with(|spec| spec.token.rejections = Some(9));
+    for (cause, rejections) in [
+        (Cause::Close(4401), 1),
+        (Cause::Handshake(401), 1),
+        (Cause::Handshake(500), 0),
+        (Cause::Http { step: 0, status: 401 }, 0),
+        (Cause::Http { step: 0, status: 500 }, 0),
+    ] {
+        let mut rig = Rig::online(&policy);
+        rig.event(0, closed(1, cause));
+        assert_eq!(rig.machine.rejections(), rejections, "{cause:?}");
+    }
+}
+
+#[test]
 fn a_renewal_without_an_answer_is_tried_again_later() {
     let policy = quiet(Renew::Every(secs(300)));
     let mut rig = Rig::online(&policy);
