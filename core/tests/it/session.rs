@@ -346,27 +346,6 @@ fn a_window_holds_messages_back() {
 }
 
 #[test]
-fn a_token_comes_from_the_application() {
-    let mut it = Loop::new(Tokens::ByApplication { offered: false });
-    it.input(Input::Connect);
-    assert_eq!(it.take(), ["authorizing Start", "token needed true Start None"]);
-    it.input(Input::OfferToken(Secret::new("new")));
-    assert_eq!(it.take(), ["dial 1", "token", "connecting Restart"]);
-
-    let mut it = Loop::new(Tokens::ByApplication { offered: false });
-    it.input(Input::Connect);
-    it.take();
-    let retry_after = Some(Span::from_secs(7));
-    it.input(Input::TokenUnavailable { cause: Cause::Network, retry_after });
-    assert_eq!(it.take(), ["retry in 7000ms"]);
-    it.run_until(7_000);
-    assert_eq!(it.take(), ["authorizing Start", "token needed true Start None"]);
-    // Nobody answers: the policy's 30 s.
-    it.run_until(37_000);
-    assert_eq!(it.take(), ["retry in 1000ms"]);
-}
-
-#[test]
 fn an_adapter_can_go_on_with_the_token_that_the_application_cannot_replace() {
     let mut it = Loop::new(Tokens::Kept);
     it.input(Input::Connect);

@@ -1,6 +1,6 @@
-//! When an adapter's words about a loss, or about a token that it was offered, count.
+//! Tokens that the application gives, and when an adapter's words about them or about a loss count.
 
-use redial_core::{Cause, Input, Secret, Session, Wait};
+use redial_core::{Cause, Input, Secret, Session, Span, Wait};
 
 use crate::fake::{Fake, Loop, NONCE, Tokens};
 
@@ -66,6 +66,27 @@ fn a_loss_that_ends_the_session_lets_nothing_follow_the_end() {
     it.take();
     it.lose(Cause::Close(4000));
     assert_eq!(it.take(), ["offline Close(4000)", "stopped"]);
+}
+
+#[test]
+fn a_token_comes_from_the_application() {
+    let mut it = Loop::new(Tokens::ByApplication { offered: false });
+    it.input(Input::Connect);
+    assert_eq!(it.take(), ["authorizing Start", "token needed true Start None"]);
+    it.input(Input::OfferToken(Secret::new("new")));
+    assert_eq!(it.take(), ["dial 1", "token", "connecting Restart"]);
+
+    let mut it = Loop::new(Tokens::ByApplication { offered: false });
+    it.input(Input::Connect);
+    it.take();
+    let retry_after = Some(Span::from_secs(7));
+    it.input(Input::TokenUnavailable { cause: Cause::Network, retry_after });
+    assert_eq!(it.take(), ["retry in 7000ms"]);
+    it.run_until(7_000);
+    assert_eq!(it.take(), ["authorizing Start", "token needed true Start None"]);
+    // Nobody answers: the policy's 30 s.
+    it.run_until(37_000);
+    assert_eq!(it.take(), ["retry in 1000ms"]);
 }
 
 #[test]
