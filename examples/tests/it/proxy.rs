@@ -64,6 +64,33 @@ fn a_proxy_breaks_a_session_by_its_rules() {
 }
 
 #[test]
+fn a_close_code_on_tls_is_told_to_come_to_nothing_and_a_cut_works() {
+    let listen = format!("127.0.0.1:{}", free_port());
+    let sim = Sim::new(&["--tls", "--advertise", &listen]);
+    let tool = Tool::new(["proxy", "--json", "--listen", &listen, "--target", &target(&sim)]);
+    let mut proxy = Sim::start(tool.args(["--control", "127.0.0.1:0"]));
+    let policy = scratch("policy.toml");
+    std::fs::write(&policy, FAST).unwrap();
+    let mut client =
+        Tool::new(["connect", "liveperson", "--json", "--account", "12345678", "--csds", &listen])
+            .args(["--ca", sim.ca().unwrap(), "--username", "bot", "--policy"])
+            .arg(policy)
+            .args(PASSWORD)
+            .start();
+    client.expect("online");
+    assert_eq!(proxy.process.expect("unread")["tls"], true);
+    proxy.control(json!({ "do": "close", "code": 4401 }));
+    assert_eq!(proxy.process.expect("missed")["act"], "close");
+    let state = proxy.control(json!({ "do": "state" }));
+    assert_eq!(state["unread"], state["connections"]);
+    assert!(state["missed"].as_u64().unwrap() >= 1, "{state}");
+    proxy.control(json!({ "do": "cut" }));
+    assert_eq!(client.expect("offline")["cause"], "network");
+    client.expect("online");
+    client.shut_down();
+}
+
+#[test]
 fn a_command_that_makes_no_sense_is_answered_with_400_and_the_reason() {
     let nobody = free_port();
     let target = format!("127.0.0.1:{nobody}");

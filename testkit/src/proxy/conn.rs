@@ -1,6 +1,6 @@
 //! One connection through the proxy.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +52,9 @@ pub(crate) struct Conn {
     pub(crate) frames: [AtomicU64; 2],
     /// What a blackhole has swallowed.
     pub(crate) lost: AtomicU64,
+    /// Nothing of what it carries can be read.
+    pub(crate) unread: AtomicBool,
+    missed: AtomicBool,
     upgrade: Mutex<Upgrade>,
 }
 
@@ -63,6 +66,8 @@ impl Conn {
             bytes: Default::default(),
             frames: Default::default(),
             lost: AtomicU64::new(0),
+            unread: AtomicBool::new(false),
+            missed: AtomicBool::new(false),
             upgrade: Mutex::new(Upgrade::None),
         }
     }
@@ -105,6 +110,13 @@ impl Conn {
         Duration::ZERO
     }
 
+    /// Returns, once, whether a close frame is wanted that this connection can never be sent.
+    pub(crate) fn misses(&self) -> bool {
+        self.unread.load(Ordering::SeqCst)
+            && self.faults.borrow().close.is_some()
+            && !self.missed.swap(true, Ordering::SeqCst)
+    }
+
     /// Lets everything through again.
     pub(crate) fn heal(&self) {
         self.faults.send_modify(|faults| {
@@ -137,8 +149,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, conn: Arc<Conn>, client: TcpStrea
 async fn run(shared: &Arc<Shared>, conn: &Arc<Conn>, client: &Arc<TcpStream>) -> End {
     let mut faults = conn.faults.subscribe();
     for due in shared.book.connect() {
-        shared.hit(conn.id, &due);
-        let wait = conn.suffer(&due.act);
+        let wait = shared.hit(conn, &due);
         tokio::select! {
             biased;
             end = ended(&mut faults) => return finish(&[client], end).await,
@@ -218,9 +229,27 @@ async fn drain(tcp: &TcpStream) {
 }
 
 impl Shared {
-    /// Tells that a rule has fired.
-    pub(crate) fn hit(&self, conn: u64, due: &Due) {
-        self.tell(Event::Hit { conn, rule: due.rule, on: due.on, act: due.act.name() });
+    /// Does what is due, and tells that a rule has fired; returns how long to wait.
+    pub(crate) fn hit(&self, conn: &Conn, due: &Due) -> Duration {
+        self.tell(Event::Hit { conn: conn.id, rule: due.rule, on: due.on, act: due.act.name() });
+        let wait = conn.suffer(&due.act);
+        self.tell_missed(conn);
+        wait
+    }
+
+    /// Tells that what a connection carries cannot be read.
+    pub(crate) fn unread(&self, conn: &Conn, tls: bool) {
+        if !conn.unread.swap(true, Ordering::SeqCst) {
+            self.tell(Event::Unread { conn: conn.id, tls });
+            self.tell_missed(conn);
+        }
+    }
+
+    /// Tells that a close frame comes to nothing.
+    pub(crate) fn tell_missed(&self, conn: &Conn) {
+        if conn.misses() {
+            self.tell(Event::Missed { conn: conn.id, act: "close" });
+        }
     }
 }
 

@@ -25,6 +25,22 @@ pub enum Event {
         /// What it does.
         act: &'static str,
     },
+    /// What the client sends cannot be read, so no rule on requests or frames applies from here
+    /// on, and no close frame can be sent.
+    Unread {
+        /// The connection.
+        conn: u64,
+        /// Whether it is TLS; else it is some other protocol than HTTP/1.1, or damaged.
+        tls: bool,
+    },
+    /// A rule or a command asks for something that cannot be done to a connection that cannot be
+    /// read.
+    Missed {
+        /// The connection.
+        conn: u64,
+        /// What was asked for.
+        act: &'static str,
+    },
     /// The target could not be reached.
     Unreachable {
         /// The connection.
@@ -54,6 +70,10 @@ pub struct State {
     pub hits: u64,
     /// Connections whose target could not be reached.
     pub unreachable: u64,
+    /// Connections that could not be read.
+    pub unread: u64,
+    /// Close frames that could not be sent for that reason.
+    pub missed: u64,
     /// Events that nobody had room for.
     pub untold: u64,
     /// How often each rule has fired.
@@ -77,6 +97,8 @@ pub struct Socket {
     pub frames_to_client: u64,
     /// Bytes that a blackhole has swallowed.
     pub lost: u64,
+    /// Whether it cannot be read.
+    pub unread: bool,
 }
 
 impl Event {
@@ -88,6 +110,12 @@ impl Event {
             Self::Hit { conn, rule, on, act } => json!({
                 "t_ms": t_ms, "kind": "hit", "conn": conn, "rule": rule, "on": on, "act": act,
             }),
+            Self::Unread { conn, tls } => {
+                json!({ "t_ms": t_ms, "kind": "unread", "conn": conn, "tls": tls })
+            }
+            Self::Missed { conn, act } => {
+                json!({ "t_ms": t_ms, "kind": "missed", "conn": conn, "act": act })
+            }
             Self::Unreachable { conn } => {
                 json!({ "t_ms": t_ms, "kind": "unreachable", "conn": conn })
             }
@@ -107,6 +135,8 @@ impl State {
                 self.live += 1;
             }
             Event::Hit { .. } => self.hits += 1,
+            Event::Unread { .. } => self.unread += 1,
+            Event::Missed { .. } => self.missed += 1,
             Event::Unreachable { .. } => self.unreachable += 1,
             Event::Ended { .. } => {}
         }
@@ -121,11 +151,13 @@ impl State {
                 "conn": socket.conn, "to_server": socket.to_server, "to_client": socket.to_client,
                 "frames_to_server": socket.frames_to_server,
                 "frames_to_client": socket.frames_to_client, "lost": socket.lost,
+                "unread": socket.unread,
             })
         };
         json!({
             "connections": self.connections, "live": self.live, "hits": self.hits,
-            "unreachable": self.unreachable, "untold": self.untold,
+            "unreachable": self.unreachable, "unread": self.unread, "missed": self.missed,
+            "untold": self.untold,
             "rules": self.rules.iter().map(rule).collect::<Vec<_>>(),
             "sockets": self.sockets.iter().map(socket).collect::<Vec<_>>(),
         })
@@ -143,6 +175,7 @@ impl Socket {
             frames_to_server: frames_to_server.load(Ordering::SeqCst),
             frames_to_client: frames_to_client.load(Ordering::SeqCst),
             lost: conn.lost.load(Ordering::SeqCst),
+            unread: conn.unread.load(Ordering::SeqCst),
         }
     }
 }

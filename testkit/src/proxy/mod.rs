@@ -18,7 +18,8 @@
 //!
 //! Rules are counted, never drawn: the same traffic meets the same faults. Of a plain connection
 //! the proxy reads as much as it needs to count requests and frames; TLS it passes on unread, so
-//! only the rules on connections and on data apply there. Every direction has room for 16 KiB, and
+//! only the rules on connections and on data apply there, no close frame can be sent, and
+//! [`Event::Unread`] and [`Event::Missed`] say so. Every direction has room for 16 KiB, and
 //! a request's head for 64 KiB; a slow receiver slows its sender. What a connection carries is in
 //! no event, and neither are paths.
 
@@ -329,9 +330,15 @@ impl Shared {
 
     /// Does something to one connection or to all; returns to how many.
     pub(crate) fn act(&self, only: Option<u64>, act: &Act) -> usize {
-        self.each(only, |conn| {
+        let mut suffering = Vec::new();
+        let count = self.each(only, |conn| {
             conn.suffer(act);
-        })
+            suffering.extend(conn.misses().then_some(conn.id));
+        });
+        for conn in suffering {
+            self.tell(Event::Missed { conn, act: act.name() });
+        }
+        count
     }
 
     pub(crate) fn each(&self, only: Option<u64>, mut act: impl FnMut(&Conn)) -> usize {

@@ -107,9 +107,13 @@ impl Pump {
                     if head.upgrade {
                         self.conn.set_upgrade(Upgrade::Asked);
                     }
+                    self.tell_if_opaque();
                     self.flat(&head.bytes).await?;
                 }
-                Hold::No => rest = self.stretch(rest).await?,
+                Hold::No => {
+                    rest = self.stretch(rest).await?;
+                    self.tell_if_opaque();
+                }
             }
         }
         Ok(())
@@ -158,10 +162,15 @@ impl Pump {
         Ok(())
     }
 
+    fn tell_if_opaque(&self) {
+        if self.toward == Toward::Server && self.scanner.is_opaque() {
+            self.shared.unread(&self.conn, self.scanner.is_tls());
+        }
+    }
+
     async fn perform(&mut self, due: &[Due]) -> Result<(), Left> {
         for due in due {
-            self.shared.hit(self.conn.id, due);
-            let wait = self.conn.suffer(&due.act);
+            let wait = self.shared.hit(&self.conn, due);
             self.pause(wait).await?;
         }
         Ok(())

@@ -188,20 +188,43 @@ impl Rule {
             None => return Err("\"on\" is missing".to_owned()),
         };
         let name = fields.text("act")?.ok_or("\"act\" is missing")?;
-        let mut rule = Self::new(on, Act::read(&name, fields)?);
-        if let Some(nth) = fields.number("nth", MAX_BYTES)? {
-            rule = rule.nth(nth);
+        let rule = Self::new(on, Act::read(&name, fields)?);
+        rule.read_counts(fields)
+    }
+
+    /// Reads how often it fires. What would mean nothing, or never fire, is refused: a fault that
+    /// silently does not happen makes a test pass.
+    fn read_counts(mut self, fields: &mut Fields) -> Result<Self, String> {
+        let nth = fields.number("nth", MAX_BYTES)?;
+        let every = fields.flag("every")?.unwrap_or(false);
+        let always = fields.flag("always")?.unwrap_or(false);
+        let times = fields.small("times", u32::MAX)?;
+        if every && !matches!(self.on, On::Frame { .. }) {
+            return Err("\"every\" is for frames; \"always\" fires without end".to_owned());
         }
-        if fields.flag("every")?.unwrap_or(false) {
-            rule = rule.every();
+        if nth.is_some() && matches!(self.on, On::Data { .. }) {
+            return Err("\"nth\" means nothing for a place in the data".to_owned());
         }
-        if fields.flag("always")?.unwrap_or(false) {
-            rule = rule.always();
+        if nth == Some(0) {
+            return Err("\"nth\" counts from 1".to_owned());
         }
-        if let Some(times) = fields.small("times", u32::MAX)? {
-            rule = rule.times(times);
+        if times == Some(0) {
+            return Err("\"times\" is 0: it would never fire".to_owned());
         }
-        Ok(rule)
+        if always && times.is_some() {
+            return Err("\"always\" and \"times\" contradict each other".to_owned());
+        }
+        self = self.nth(nth.unwrap_or(1));
+        if every {
+            self = self.every();
+        }
+        if always {
+            self = self.always();
+        }
+        Ok(match times {
+            Some(times) => self.times(times),
+            None => self,
+        })
     }
 }
 

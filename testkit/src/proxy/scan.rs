@@ -50,6 +50,7 @@ pub(crate) enum Upgrade {
 #[derive(Debug)]
 pub(crate) struct Scanner {
     state: State,
+    tls: bool,
     pos: u64,
     frames: u64,
 }
@@ -79,12 +80,12 @@ enum State {
 impl Scanner {
     /// Follows what a client sends.
     pub(crate) fn of_client() -> Self {
-        Self { state: State::Request(Vec::new()), pos: 0, frames: 0 }
+        Self { state: State::Request(Vec::new()), tls: false, pos: 0, frames: 0 }
     }
 
     /// Follows what a server sends.
     pub(crate) fn of_server() -> Self {
-        Self { state: State::Opaque, pos: 0, frames: 0 }
+        Self { state: State::Opaque, tls: false, pos: 0, frames: 0 }
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -94,6 +95,16 @@ impl Scanner {
             _ => None,
         };
         Place { pos: self.pos, frame }
+    }
+
+    /// Returns whether what a client sends cannot be read any more.
+    pub(crate) fn is_opaque(&self) -> bool {
+        matches!(self.state, State::Opaque)
+    }
+
+    /// Returns whether it is TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls
     }
 
     /// Returns how many frames have begun.
@@ -267,6 +278,7 @@ impl Scanner {
     fn give_up(&mut self) -> Head {
         let bytes = self.rest();
         self.state = State::Opaque;
+        self.tls = self.pos == 0 && bytes.first() == Some(&TLS_HANDSHAKE);
         Head::nameless(bytes)
     }
 }
@@ -343,5 +355,7 @@ fn bounded(length: usize, left: u64) -> usize {
     usize::try_from(left).map_or(length, |left| left.min(length))
 }
 
+/// What a TLS connection begins with.
+const TLS_HANDSHAKE: u8 = 0x16;
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_LINE: usize = 1024;

@@ -291,6 +291,51 @@ async fn events_tell_what_happened_and_nothing_of_what_was_said() {
     assert!(!format!("{told:?}{last:?}{:?}", proxy.state()).contains("sparrow"));
 }
 
+/// A fault that silently does not happen makes a test pass.
+#[tokio::test]
+async fn what_cannot_be_read_is_told_and_so_is_a_close_frame_that_comes_to_nothing() {
+    for (bytes, tls) in [(&b"\x16\x03\x01\x02\x00\x01"[..], true), (b"SSH-2.0-x\r\n", false)] {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (sender, mut events) = mpsc::channel(64);
+        let builder = FaultProxy::builder().target(server.local_addr().unwrap()).events(sender);
+        let proxy = builder.start().await.unwrap();
+        proxy.rule(Rule::on_data(Toward::Server, 3, Act::Close { code: 4401 })).unwrap();
+        proxy.rule(Rule::on_frame(Toward::Server, 1, Act::Cut { rst: true }).always()).unwrap();
+        let (mut client, mut served) = pair(&proxy, &server).await;
+        client.write_all(bytes).await.unwrap();
+        assert_eq!(read(&mut served, bytes.len()).await, bytes);
+        let told: Vec<Event> =
+            [next(&mut events).await, next(&mut events).await, next(&mut events).await].into();
+        let close = Event::Hit { conn: 1, rule: 1, on: "data", act: "close" };
+        assert_eq!(told, [Event::Accepted { conn: 1 }, Event::Unread { conn: 1, tls }, close]);
+        assert_eq!(next(&mut events).await, Event::Missed { conn: 1, act: "close" });
+        // Told once, however often it is asked for.
+        assert_eq!(proxy.act(&Act::Close { code: 4401 }), 1);
+        proxy.act(&Act::Cut { rst: false });
+        assert!(matches!(next(&mut events).await, Event::Ended { conn: 1, .. }));
+        let state = proxy.state();
+        assert_eq!((state.unread, state.missed, state.rules[1].1), (1, 1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_close_frame_that_was_asked_for_first_is_missed_once_the_stream_cannot_be_read() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (sender, mut events) = mpsc::channel(64);
+    let builder = FaultProxy::builder().target(server.local_addr().unwrap()).events(sender);
+    let rule = Rule::on_connect(Act::Close { code: 4401 });
+    let proxy = builder.rule(rule).start().await.unwrap();
+    let (mut client, _served) = pair(&proxy, &server).await;
+    for wanted in
+        [Event::Accepted { conn: 1 }, Event::Hit { conn: 1, rule: 1, on: "connect", act: "close" }]
+    {
+        assert_eq!(next(&mut events).await, wanted);
+    }
+    client.write_all(b"\x16").await.unwrap();
+    assert_eq!(next(&mut events).await, Event::Unread { conn: 1, tls: true });
+    assert_eq!(next(&mut events).await, Event::Missed { conn: 1, act: "close" });
+}
+
 #[tokio::test]
 async fn the_end_of_the_proxy_is_the_end_of_its_connections() {
     let (proxy, server) = proxy().await;
@@ -323,6 +368,20 @@ fn what_is_no_rule_is_refused_in_words() {
         (
             r#"{"on":"connect","act":"throttle","bytes_per_s":0}"#,
             "\"bytes_per_s\" is 0: that is a blackhole",
+        ),
+        (
+            r#"{"on":"http","act":"cut","every":true}"#,
+            "\"every\" is for frames; \"always\" fires without end",
+        ),
+        (
+            r#"{"on":"data","dir":"to_client","after":5,"act":"cut","nth":3}"#,
+            "\"nth\" means nothing for a place in the data",
+        ),
+        (r#"{"on":"connect","act":"cut","nth":0}"#, "\"nth\" counts from 1"),
+        (r#"{"on":"connect","act":"cut","times":0}"#, "\"times\" is 0: it would never fire"),
+        (
+            r#"{"on":"connect","act":"cut","times":2,"always":true}"#,
+            "\"always\" and \"times\" contradict each other",
         ),
         (r#"{"on":"connect","act":"cut","loud":1}"#, "unknown field \"loud\" in a rule"),
     ] {
