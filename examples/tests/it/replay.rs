@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use redial_core::{Cause, ConnId, Cx, Event, Machine, Recorded, Timestamp, TokenId};
 use redial_testkit::Breach;
 use redial_testkit::replay::Writer;
+use redial_testkit::scenario::{Failed, History, Origin};
 use redial_testkit::world::{Plan, WorldFailed};
 use serde_json::{Value, json};
 
@@ -229,6 +230,29 @@ fn what_cannot_be_read_says_why() {
     let (code, stdout, stderr) = replay(&std::env::temp_dir(), &[]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     assert!(stderr.contains("line 1: cannot be read: Is a directory"), "{stderr}");
+}
+
+#[test]
+fn a_failure_of_a_history_is_a_trace_too_and_says_its_seed() {
+    let history = History::of_seed(7);
+    let trace = history.play().expect("every law holds").trace;
+    let (steps, policy) = (trace.len(), history.policy);
+    let origin =
+        Origin { seed: history.seed, bytes: history.bytes, invariant: "no_tight_loop".to_owned() };
+    let breach = Breach::new("no_tight_loop", "planted");
+    let failed = Failed { breach, trace, policy, origin: Some(origin) };
+    let path = failed.save(&scratch("history")).unwrap();
+    assert!(path.ends_with("history-seed-7-no_tight_loop.trace"), "{path:?}");
+
+    let (code, words, stderr) = replay(&path, &["--explain"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for part in [&format!("{steps} steps in "), "a history: seed 7 broke \"no_tight_loop\""] {
+        assert!(words.contains(part), "no \"{part}\" in {words}");
+    }
+    let (_, line, _) = replay(&path, &["--json"]);
+    let line: Value = serde_json::from_str(line.lines().last().unwrap()).unwrap();
+    let history = json!({ "seed": 7, "invariant": "no_tight_loop" });
+    assert_eq!((&line["history"], &line["verified"]), (&history, &json!(true)));
 }
 
 /// Records a session with a refused bearer, a cut and a Retry-After; returns its trace.

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, Read as _, Write};
 use redial_core::{Actions, Cx, Event, Machine, Policy, Recorded};
 use serde::{Deserialize, Serialize};
 
+use crate::scenario;
 use crate::world::Origin;
 
 /// The version that is written.
@@ -24,6 +25,8 @@ pub struct Header {
     pub machine: Machine,
     /// The simulation, where the trace is that of a failure in one.
     pub world: Option<Box<Origin>>,
+    /// The history, where the trace is that of a failure in one.
+    pub history: Option<Box<scenario::Origin>>,
 }
 
 /// An entry.
@@ -85,6 +88,9 @@ pub enum TraceError {
     /// It is not of a simulation.
     #[error("line 1: not of a simulation")]
     NoWorld,
+    /// It is not of a history.
+    #[error("line 1: not of a history")]
+    NoHistory,
     /// A decision is not the recorded one.
     #[error("line {line}: {} was recorded, and is now {}", list(&.difference.0), list(&.difference.1))]
     Differs {
@@ -120,7 +126,8 @@ impl<R: BufRead> Reader<R> {
     ///
     /// Where that is not the first line of a trace, or of a later version.
     pub fn new(input: R) -> Result<Self, TraceError> {
-        let header = Header { version: 0, policy: None, machine: Machine::new(), world: None };
+        let machine = Machine::new();
+        let header = Header { version: 0, policy: None, machine, world: None, history: None };
         let mut reader = Self { input, header, line: 0, cut: false, buf: Vec::new() };
         if !reader.next_line()? {
             return Err(TraceError::NotATrace);
@@ -137,12 +144,12 @@ impl<R: BufRead> Reader<R> {
             1 => Header { version: 1, ..reader.header },
             2 => {
                 let second: Second = reader.parse("no policy and machine of this release")?;
-                let Second { policy, machine, world, .. } = second;
+                let Second { policy, machine, world, history, .. } = second;
                 if world.as_ref().is_some_and(|world| world.plan.policy != policy) {
                     let what = "a simulation under another policy";
                     return Err(TraceError::Corrupt { line: 1, column: 1, what });
                 }
-                Header { version: VERSION, policy: Some(policy), machine, world }
+                Header { version: VERSION, policy: Some(policy), machine, world, history }
             }
             _ => return Err(TraceError::NotATrace),
         };
@@ -230,7 +237,8 @@ impl<W: Write> Writer<W> {
     ///
     /// Where it cannot be written.
     pub fn new(out: W, policy: &Policy, machine: &Machine) -> io::Result<Self> {
-        Self::begin(out, First { redial_trace: VERSION, policy, machine, world: None })
+        let (world, history) = (None, None);
+        Self::begin(out, First { redial_trace: VERSION, policy, machine, world, history })
     }
 
     /// Writes the first line of a failure in a simulation.
@@ -239,8 +247,23 @@ impl<W: Write> Writer<W> {
     ///
     /// Where it cannot be written.
     pub fn of_world(out: W, machine: &Machine, world: &Origin) -> io::Result<Self> {
-        let (policy, world) = (&world.plan.policy, Some(world));
-        Self::begin(out, First { redial_trace: VERSION, policy, machine, world })
+        let (policy, world, history) = (&world.plan.policy, Some(world), None);
+        Self::begin(out, First { redial_trace: VERSION, policy, machine, world, history })
+    }
+
+    /// Writes the first line of a failure in a history.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub fn of_history(
+        out: W,
+        policy: &Policy,
+        machine: &Machine,
+        history: &scenario::Origin,
+    ) -> io::Result<Self> {
+        let (world, history) = (None, Some(history));
+        Self::begin(out, First { redial_trace: VERSION, policy, machine, world, history })
     }
 
     fn begin(out: W, first: First<'_>) -> io::Result<Self> {
@@ -280,6 +303,8 @@ struct First<'a> {
     machine: &'a Machine,
     #[serde(skip_serializing_if = "Option::is_none")]
     world: Option<&'a Origin>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<&'a scenario::Origin>,
 }
 
 /// What every version begins with.
@@ -297,6 +322,8 @@ struct Second {
     machine: Machine,
     #[serde(default)]
     world: Option<Box<Origin>>,
+    #[serde(default)]
+    history: Option<Box<scenario::Origin>>,
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
 //! Histories read from bytes.
 
+use bytes::Bytes;
 use redial_core::{
     Cause, ConnId, Continuity, Event, Evidence, Liveness, Machine, Phase, Policy, Span, Terms,
     TokenId, TokenUse,
@@ -20,6 +21,10 @@ pub struct History {
     pub policy: Policy,
     /// What happens, in order.
     pub moves: Vec<Move>,
+    /// The seed, where it was made of one by [`History::of_seed`].
+    pub seed: Option<u64>,
+    /// What the moves were read from: [`History::under`] the policy makes them of it again.
+    pub bytes: Bytes,
 }
 
 /// Something that happens, and when.
@@ -120,19 +125,22 @@ impl History {
     pub fn decode(bytes: &[u8]) -> Self {
         let mut source = Source::new(bytes);
         let policy = policy::policy(&mut source);
-        Self { policy, moves: moves(&mut source, &policy) }
+        Self::under(&policy, source.rest())
     }
 
     /// Reads what befalls a session under a policy that is given. Any bytes give a history.
     #[must_use]
     pub fn under(policy: &Policy, bytes: &[u8]) -> Self {
-        Self { policy: *policy, moves: moves(&mut Source::new(bytes), policy) }
+        let mut source = Source::new(bytes);
+        let moves = moves(&mut source, policy);
+        let read = &bytes[..bytes.len() - source.rest().len()];
+        Self { policy: *policy, moves, seed: None, bytes: Bytes::copy_from_slice(read) }
     }
 
     /// Makes the history of a seed.
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
-        Self::decode(&bytes_of(seed, Self::USUAL_BYTES))
+        Self { seed: Some(seed), ..Self::decode(&bytes_of(seed, Self::USUAL_BYTES)) }
     }
 
     /// How many bytes make a history of usual length: about 110 moves after its policy.

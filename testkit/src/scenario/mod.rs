@@ -18,19 +18,27 @@
 //! assert!(distribution.percent("online") > 80, "{distribution}");
 //! ```
 //!
-//! To test a policy of one's own, play histories under it:
+//! To test a policy of one's own, play histories under it. A failure names what it was read from
+//! and becomes a trace, which `redial replay FILE --explain` tells in words and [`History::load`]
+//! reads again:
 //!
 //! ```
+//! use std::path::Path;
+//!
 //! use redial_core::{Policy, PolicySpec};
 //! use redial_testkit::scenario::{History, bytes_of};
 //!
 //! const POLICY: Policy = Policy::new(PolicySpec::DEFAULT);
 //! for seed in 0..20 {
 //!     let history = History::under(&POLICY, &bytes_of(seed, 200));
-//!     history.play().unwrap_or_else(|failed| panic!("seed {seed}: {failed}"));
+//!     history.play().unwrap_or_else(|failed| {
+//!         let path = failed.save(Path::new("target/world"));
+//!         panic!("seed {seed}: {failed}\ntrace: {path:?}")
+//!     });
 //! }
 //! ```
 
+mod case;
 mod event;
 mod fault;
 mod history;
@@ -40,6 +48,7 @@ mod source;
 #[cfg(feature = "proptest")]
 pub mod strategy;
 
+pub use case::Origin;
 pub use event::{cause, event, loss};
 pub use fault::{Fault, Half, Schedule};
 pub use history::{Command, Deed, History, Move, Pause};

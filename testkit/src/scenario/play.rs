@@ -3,10 +3,11 @@
 use std::fmt;
 
 use redial_core::{
-    Action, Cause, Continuity, Cx, Event, Machine, Notice, StopReason, SuspendReason, Timestamp,
-    TokenUse,
+    Action, Cause, Continuity, Cx, Event, Machine, Notice, Policy, StopReason, SuspendReason,
+    Timestamp, TokenUse,
 };
 
+use super::case::Origin;
 use super::history::{History, Move, Pause};
 use crate::explorer::Subject;
 use crate::watch::{Breach, Watched};
@@ -27,6 +28,10 @@ pub struct Failed {
     pub breach: Breach,
     /// Every event and its moment, up to that one.
     pub trace: Vec<(Cx, Event)>,
+    /// The rules.
+    pub policy: Policy,
+    /// The history, where it is one that was played.
+    pub origin: Option<Origin>,
 }
 
 /// What a history may reach. [`Reach::NAMES`] names them in order.
@@ -58,7 +63,10 @@ impl History {
         let played = self.moves.iter().try_for_each(|step| player.make(step));
         match played {
             Ok(()) => Ok(Played { trace: player.trace, reach: player.reach }),
-            Err(breach) => Err(Box::new(Failed { breach, trace: player.trace })),
+            Err(breach) => {
+                let (policy, origin) = (self.policy, Some(Origin::of(self, &breach)));
+                Err(Box::new(Failed { breach, trace: player.trace, policy, origin }))
+            }
         }
     }
 }
@@ -69,14 +77,15 @@ impl History {
 ///
 /// Names the first thing that did not hold, with the trace up to it.
 pub fn replay<S: Subject>(
-    policy: &redial_core::Policy,
+    policy: &Policy,
     subject: S,
     trace: &[(Cx, Event)],
 ) -> Result<(), Box<Failed>> {
     let mut watched = Watched::new(policy, subject);
     for (number, (cx, event)) in trace.iter().enumerate() {
         if let Err(breach) = watched.handle(*cx, *event) {
-            return Err(Box::new(Failed { breach, trace: trace[..=number].to_vec() }));
+            let trace = trace[..=number].to_vec();
+            return Err(Box::new(Failed { breach, trace, policy: *policy, origin: None }));
         }
     }
     Ok(())
@@ -190,7 +199,10 @@ impl fmt::Display for Distribution {
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.breach)?;
+        match &self.origin {
+            Some(origin) => writeln!(f, "{origin} breaks {}", self.breach)?,
+            None => writeln!(f, "{}", self.breach)?,
+        }
         for (cx, event) in &self.trace {
             writeln!(f, "    {:>8} ms  {event:?}", cx.now.as_millis().saturating_sub(BEGINNING))?;
         }

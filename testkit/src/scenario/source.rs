@@ -33,6 +33,11 @@ impl<'a> Source<'a> {
         self.bytes.is_empty()
     }
 
+    /// Returns what has not been read.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// Reads a byte.
     pub fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.bytes.split_first() else { return 0 };

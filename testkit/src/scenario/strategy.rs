@@ -1,26 +1,47 @@
 //! Strategies for property tests.
 //!
 //! Each is the generator over bytes of its own, so a failure shrinks by shorter and smaller bytes,
-//! and what proptest finds a fuzzer can repeat.
+//! and what proptest finds a fuzzer can repeat. [`judge`] leaves a trace of what fails.
 //!
 //! ```
 //! use proptest::prelude::*;
 //! use redial_testkit::scenario::{History, strategy};
 //!
 //! proptest!(|(history in strategy::histories())| {
-//!     prop_assert!(history.play().is_ok());
+//!     strategy::judge(history.play(), "target/world")?;
 //! });
 //! # const POLICY: redial_core::Policy = redial_core::Policy::new(redial_core::PolicySpec::DEFAULT);
 //! // The same with a policy of one's own.
 //! proptest!(|(bytes in strategy::bytes())| {
-//!     prop_assert!(History::under(&POLICY, &bytes).play().is_ok());
+//!     strategy::judge(History::under(&POLICY, &bytes).play(), "target/world")?;
 //! });
 //! ```
 
+use std::path::Path;
+
 use proptest::prelude::{Strategy, any};
+use proptest::test_runner::TestCaseError;
 use redial_core::{Event, Policy, Span};
 
-use super::{History, Schedule, Source, event, policy};
+use super::{Failed, History, Played, Schedule, Source, event, policy};
+
+/// Judges a history that was played in a property test. What fails is written into `folder`, and
+/// the failure says where: the trace that is left after shrinking is that of the shortest history.
+/// `redial replay` takes it, and so does [`History::load`](super::History::load).
+///
+/// # Errors
+///
+/// Names the first thing that did not hold, the bytes that the history was read from, and the file.
+pub fn judge(
+    played: Result<Played, Box<Failed>>,
+    folder: impl AsRef<Path>,
+) -> Result<Played, TestCaseError> {
+    played.map_err(|failed| {
+        let saved = failed.save(folder.as_ref());
+        let path = saved.map_or_else(|error| error.to_string(), |path| path.display().to_string());
+        TestCaseError::fail(format!("{failed}trace: {path}"))
+    })
+}
 
 /// Bytes for a history of usual length.
 pub fn bytes() -> impl Strategy<Value = Vec<u8>> {

@@ -1,13 +1,15 @@
 //! Histories read from bytes: total, bounded, of a known distribution, and kept by every law.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use proptest::test_runner::{TestError, TestRunner};
 use redial_core::{Cx, Event, Machine, Policy, Span, Timestamp};
 use redial_testkit::scenario::{
     Distribution, Fault, History, Schedule, Source, bytes_of, replay, strategy,
 };
-use redial_testkit::{Model, Watched};
+use redial_testkit::{Model, Watched, replay};
 
 use crate::faulty::{Fault as Planted, Faulty};
 use crate::policies::{EXPIRING, LIVEPERSON, RESUMING, SHORT};
@@ -128,9 +130,87 @@ fn a_failure_comes_back_from_its_trace() {
         })
         .expect("the fault is found");
     let again = replay(&history.policy, Faulty::new(fault), &failed.trace);
-    assert_eq!(again, Err(failed.clone()));
+    let again = again.expect_err("the same fault");
+    assert_eq!((&again.breach, &again.trace), (&failed.breach, &failed.trace));
     assert_eq!(replay(&history.policy, Machine::new(), &failed.trace), Ok(()));
     assert!(failed.to_string().contains(failed.breach.invariant), "{failed}");
+}
+
+#[test]
+fn a_failing_history_names_its_seed_and_comes_back_from_its_file() {
+    let fault = Planted::IgnoresRetryAfter;
+    let fails = |history: History| Some((history.play_with(Faulty::new(fault)).err()?, history));
+    let (failed, history) =
+        (0..400).find_map(|seed| fails(History::of_seed(seed))).expect("the fault is found");
+    let seed = history.seed.expect("a seed");
+    assert!(failed.to_string().starts_with(&format!("seed {seed} breaks ")), "{failed}");
+
+    let path = failed.save(&folder("seeds")).expect("a file");
+    let name = format!("history-seed-{seed}-{}.trace", failed.breach.invariant);
+    assert_eq!(path.file_name(), Some(name.as_ref()));
+    let read = History::load(&path).expect("a history");
+    assert_eq!(read, history);
+    assert_eq!(read.play_with(Faulty::new(fault)), Err(failed.clone()));
+    assert!(read.play().is_ok());
+
+    // It is a trace like every other: decided again, explained, and turned into a test.
+    let text = std::fs::read(&path).expect("a file");
+    let verified = replay::verify(text.as_slice()).expect("the same decisions");
+    assert_eq!((verified.steps, verified.cut), (failed.trace.len() as u64, false));
+    let replay = replay::Replay::new(text.as_slice()).expect("a trace");
+    assert_eq!(replay.header().history.as_deref(), failed.origin.as_ref());
+    let test = replay::to_test(replay).expect("a test");
+    assert_eq!(test.matches("(Cx::new(").count(), failed.trace.len());
+}
+
+#[test]
+fn a_history_of_bytes_under_a_policy_comes_back_from_its_file_too() {
+    let fault = Planted::IgnoresRetryAfter;
+    let fails = |history: History| Some((history.play_with(Faulty::new(fault)).err()?, history));
+    let (failed, history) = (0..400)
+        .find_map(|seed| fails(History::under(&LIVEPERSON, &bytes_of(seed, 9_000))))
+        .expect("the fault is found");
+    assert!(failed.to_string().starts_with("bytes "), "{failed}");
+    let path = failed.save(&folder("bytes")).expect("a file");
+    let name = format!("history-{}.trace", failed.breach.invariant);
+    assert_eq!(path.file_name(), Some(name.as_ref()));
+    assert_eq!(History::load(&path).expect("a history"), history);
+    // What lies behind the last move is not a part of it.
+    assert!(history.bytes.len() < 9_000);
+}
+
+#[test]
+fn a_property_test_that_fails_leaves_the_trace_of_its_shortest_history() {
+    let folder = folder("shrunk");
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let found = runner.run(&strategy::histories(), |history| {
+        let played = history.play_with(Faulty::new(Planted::IgnoresRetryAfter));
+        strategy::judge(played, &folder).map(drop)
+    });
+    let Err(TestError::Fail(reason, shortest)) = found else { panic!("{found:?}") };
+    let (_, path) = reason.message().rsplit_once("\ntrace: ").expect("it says where");
+    assert!(Path::new(path).starts_with(&folder), "{path}");
+    assert_eq!(History::load(Path::new(path)).expect("a history"), shortest);
+}
+
+#[test]
+fn a_trace_of_no_history_is_refused_by_name() {
+    let refuse = |text: &str| History::read(text.as_bytes()).expect_err("no history").to_string();
+    let mut recorded = Vec::new();
+    replay::Writer::new(&mut recorded, &LIVEPERSON, &Machine::new()).expect("a trace");
+    let plain = String::from_utf8(recorded).expect("text");
+    assert_eq!(refuse(&plain), "line 1: not of a history");
+    let history = r#","history":{"seed":null,"bytes":"0g","invariant":"x"}}"#;
+    let broken = format!("{}{history}\n", &plain[..plain.len() - 2]);
+    assert!(refuse(&broken).starts_with("line 1: no policy and machine of this release"));
+    for bytes in ["0", "é0", "0é"] {
+        assert!(refuse(&broken.replace("0g", bytes)).starts_with("line 1: "), "{bytes}");
+    }
+    assert!(History::read(broken.replace("0g", "0aFf").as_bytes()).is_ok());
 }
 
 proptest! {
@@ -138,9 +218,7 @@ proptest! {
 
     #[test]
     fn any_history_keeps_the_laws(history in strategy::histories()) {
-        if let Err(failed) = history.play() {
-            return Err(TestCaseError::fail(failed.to_string()));
-        }
+        strategy::judge(history.play(), folder("laws"))?;
     }
 
     #[test]
@@ -201,6 +279,10 @@ proptest! {
         prop_assert!((first..=first + width).contains(&span));
         prop_assert!(Source::new(&bytes).below(9) < 9);
     }
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("histories").join(name)
 }
 
 /// Plays a history with a faulty machine and a model side by side, without the invariants.

@@ -55,6 +55,7 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
     }
     let verified = replay.header().version > 1;
     let world = replay.header().world.as_deref();
+    let history = replay.header().history.as_deref();
     let phase = replay.machine().phase().name();
     let (steps, cut) = (replay.steps(), replay.is_cut());
     let span_ms = last.map_or(0, |span| span.as_millis());
@@ -64,6 +65,9 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
             "begins": begins.phase().name(), "verified": verified, "cut": cut, "world": world.map(|origin| json!({
                 "seed": origin.plan.seed, "session": origin.session, "at_ms": origin.at,
                 "invariant": origin.invariant,
+            })),
+            "history": history.map(|origin| json!({
+                "seed": origin.seed, "invariant": origin.invariant,
             })),
         });
         lines.line("replayed", fields);
@@ -82,6 +86,9 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
         output::say(format!(
             "a simulation: seed {seed} broke {invariant:?} in session {session} after {at} ms"
         ));
+    }
+    if let Some(origin) = history {
+        output::say(format!("a history: {origin} broke {:?}", origin.invariant));
     }
     if cut {
         output::say("the last line is cut off: the process was ended while it wrote".into());
