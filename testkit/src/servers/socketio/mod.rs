@@ -7,12 +7,12 @@
 //! done here.
 //!
 //! It is written from the protocol documents and recordings, and shares nothing with the client's
-//! codec. An existing server would have been the better witness; `socketioxide` was tried and does
-//! not fit under this base: it needs a newer Rust than the workspace declares and 65 to 80
-//! crates more, it owns the WebSocket, so that the script could neither cut inside a frame nor write
-//! a wrong one nor log a secret as a label, and it chooses the refusal of a namespace and of a
-//! handshake by itself. It is the other side of the interop test `testkit/interop/socketio-rs`
-//! instead, as the npm packages are of `socketio-node`.
+//! codec. An existing server would have been the better witness. `socketioxide` is not what the
+//! simulators stand on: it needs a newer Rust than the workspace declares and some eighty crates more;
+//! it hides the frames, so that a script could neither cut inside one nor write a wrong one nor log a
+//! secret as a label; and what it answers with `CONNECT_ERROR` is not the script's to choose. It is
+//! the other side of the interop test `testkit/interop/socketio-rs` instead, as the npm packages are
+//! of `socketio-node`.
 //!
 //! Left out, since no vendor here has it: polling and upgrades from it, and connection state
 //! recovery.
