@@ -18,6 +18,38 @@ fn a_fixed_wait_is_the_same_each_time() {
 }
 
 #[test]
+fn a_wait_that_is_cut_after_the_jitter_is_not_cut_below_the_floor() {
+    let growth = exponential(100, 200, 200);
+    for jitter in [Jitter::SocketIo { percent: 50 }, Jitter::Full, Jitter::Additive(SECOND)] {
+        let backoff = Backoff { jitter, clip: Clip::AfterJitter, ..plain(growth) };
+        for attempt in [1, 2, 3, u16::MAX] {
+            for entropy in [0, 1 << 63, u64::MAX] {
+                assert_eq!(backoff.wait(attempt, entropy, SECOND), SECOND, "{jitter:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_jitter_makes_a_policy_unless_it_is_none_at_all() {
+    for (jitter, good) in [
+        (Jitter::None, true),
+        (Jitter::Full, true),
+        (Jitter::Equal, true),
+        (Jitter::Additive(Span::from_millis(1)), true),
+        (Jitter::Additive(Span::ZERO), false),
+        (Jitter::SocketIo { percent: 1 }, true),
+        (Jitter::SocketIo { percent: 100 }, true),
+        (Jitter::SocketIo { percent: 0 }, false),
+        (Jitter::SocketIo { percent: 101 }, false),
+    ] {
+        let backoff = Backoff { jitter, ..Backoff::fixed(SECOND) };
+        let policy = Policy::try_new(PolicySpec { backoff, ..PolicySpec::DEFAULT });
+        assert_eq!(policy.is_ok(), good, "{jitter:?}");
+    }
+}
+
+#[test]
 fn an_exponential_wait_doubles_up_to_its_cap() {
     let backoff = plain(exponential(1_000, 200, 30_000));
     let waits: Vec<u32> = (1..=8).map(|attempt| millis(&backoff, attempt, 0)).collect();

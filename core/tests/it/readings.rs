@@ -273,6 +273,7 @@ fn a_backoff_has_a_plateau_and_may_begin_on_it() {
     for (growth, attempts) in [
         (Growth::Fixed(secs(5)), 1),
         (exponential, 5),
+        (Growth::Exponential { first: secs(1), percent: 200, cap: secs(8) }, 4),
         (linear, 4),
         (Growth::Linear { first: secs(4), step: secs(3), cap: secs(4) }, 1),
         (Growth::Table([1, 2, 3, 3, 3, 3, 3, 3].map(secs)), 3),
