@@ -79,7 +79,8 @@ impl Login {
             Credentials::Password { .. }
             | Credentials::OAuth1 { .. }
             | Credentials::OAuth2ClientCredentials { .. }
-            | Credentials::Saml { .. } => None,
+            | Credentials::Saml { .. }
+            | Credentials::Ask => None,
         };
         let fresh = bearer.is_some();
         Self { bearer, fresh, user_id: config.user_id.clone(), ..Self::default() }
@@ -232,7 +233,7 @@ impl Login {
         }
     }
 
-    /// A ready-made bearer has served: another one must come from the application.
+    /// There is no bearer, or a ready-made one has served: the application must give one.
     fn replace(&mut self, config: &Builder, reason: Option<Reason>, io: &mut Io<'_, LivePerson>) {
         let rejected = reason == Some(Reason::Rejected);
         if config.token_source {
@@ -304,7 +305,7 @@ fn login_body(credentials: &Credentials) -> Option<Value> {
         Credentials::Saml { assertion } => {
             json!({ "jwt": PLACEHOLDER, "assertion": assertion.expose() })
         }
-        Credentials::Bearer(_) => return None,
+        Credentials::Bearer(_) | Credentials::Ask => return None,
     })
 }
 

@@ -55,6 +55,9 @@ pub enum Credentials {
     /// [`Builder::token_source`]; else the refusal is reported as a problem and the same bearer
     /// is tried again, at the policy's pace.
     Bearer(Secret),
+    /// The application is asked for every bearer, the first one too: there is no login, and no
+    /// refresh.
+    Ask,
 }
 
 impl fmt::Debug for Credentials {
@@ -65,6 +68,7 @@ impl fmt::Debug for Credentials {
             Self::OAuth2ClientCredentials { .. } => "OAuth2ClientCredentials(..)",
             Self::Saml { .. } => "Saml(..)",
             Self::Bearer(_) => "Bearer(..)",
+            Self::Ask => "Ask",
         })
     }
 }
@@ -222,7 +226,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Where the account is empty, the host of the lookup is no host, the user agent cannot stand
+    /// Where the account or a ready-made bearer is empty, the host of the lookup is no host, the user agent cannot stand
     /// in a header, or the policy contradicts itself with this refresh interval.
     pub fn build(mut self) -> Result<LivePerson, ConfigError> {
         if self.account.is_empty() {
@@ -238,9 +242,20 @@ impl Builder {
         if let Some(renew) = self.refresh {
             spec.token.renew = renew;
         }
-        if let Credentials::Bearer(_) = self.credentials {
+        match &self.credentials {
+            Credentials::Bearer(bearer) if bearer.expose().is_empty() => {
+                return Err(ConfigError::Bearer);
+            }
             // A refresh needs what only a login answers with.
-            spec.token.renew = Renew::Never;
+            Credentials::Bearer(_) => spec.token.renew = Renew::Never,
+            Credentials::Ask => {
+                spec.token.renew = Renew::Never;
+                self.token_source = true;
+            }
+            Credentials::Password { .. }
+            | Credentials::OAuth1 { .. }
+            | Credentials::OAuth2ClientCredentials { .. }
+            | Credentials::Saml { .. } => {}
         }
         let policy = Policy::try_new(spec).map_err(ConfigError::Policy)?.scaled(self.speed);
         self.ttl = self.ttl.scaled(self.speed);
@@ -255,6 +270,8 @@ impl Builder {
 pub enum ConfigError {
     /// There is no account.
     Account,
+    /// There is no bearer.
+    Bearer,
     /// The host of the lookup is not `host` or `host:port`.
     Host,
     /// The user agent holds what a header cannot.
@@ -267,6 +284,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Account => f.write_str("the account is empty"),
+            Self::Bearer => f.write_str("the bearer is empty"),
             Self::Host => f.write_str("the host of the domain lookup is not host or host:port"),
             Self::UserAgent => f.write_str("the user agent holds what a header cannot"),
             Self::Policy(error) => error.fmt(f),

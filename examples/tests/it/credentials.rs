@@ -156,16 +156,19 @@ fn the_command_gives_the_first_bearer_too() {
 fn a_command_that_fails_is_an_error_and_is_asked_again() {
     let sim = Sim::plain();
     only(&sim, &[("bearers", json!("issued")), ("accept_bearer", json!("fresh-1"))]);
-    let once = scratch("once");
-    let command =
-        format!("test -e {0} && echo fresh-1 || {{ touch {0}; exit 1; }}", once.display());
-    let mut client = connect_bare(&sim)
-        .args(["--bearer", "stale-1", "--speed", "20", "--token-command", &command])
-        .start();
-    let error = client.expect("error");
-    assert_eq!(error["fault"], "caller", "{error}");
-    client.expect("online");
-    client.shut_down();
+    for first in [&["--bearer", "stale-1"][..], &[]] {
+        let once = scratch("once");
+        let command =
+            format!("test -e {0} && echo fresh-1 || {{ touch {0}; exit 1; }}", once.display());
+        let mut client = connect_bare(&sim)
+            .args(first)
+            .args(["--speed", "20", "--token-command", &command])
+            .start();
+        let error = client.expect("error");
+        assert_eq!(error["fault"], "caller", "{error}");
+        client.expect("online");
+        client.shut_down();
+    }
 }
 
 #[test]
@@ -177,4 +180,23 @@ fn a_command_that_hangs_is_given_up() {
         .start();
     client.until("a timeout", |line| line["cause"] == json!({ "timeout": "token" }));
     client.shut_down();
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_first_bearer() {
+    let sim = Sim::plain();
+    for signal in ["INT", "TERM"] {
+        let mut client = connect_bare(&sim).args(["--token-command", "exec sleep 600"]).start();
+        assert_eq!(client.expect("authorizing")["reason"], "start");
+        client.signal(signal);
+        assert_eq!(client.expect("stopped")["reason"], "requested");
+        assert_eq!(client.code(), 0);
+    }
+}
+
+#[test]
+fn an_empty_bearer_is_wrong_usage() {
+    let sim = Sim::plain();
+    let (code, _, stderr) = connect_bare(&sim).args(["--bearer", ""]).finish();
+    assert_eq!((code, stderr.contains("the bearer is empty")), (Some(2), true), "{stderr}");
 }

@@ -46,6 +46,7 @@ fn a_saml_assertion_conforms() {
 #[test]
 fn a_ready_made_bearer_conforms() {
     conform(Credentials::Bearer("canary-ready".into()), &["canary-ready", "canary-offered"]);
+    conform(Credentials::Ask, &["canary-offered"]);
 }
 
 #[test]
@@ -74,7 +75,7 @@ struct Described {
 
 impl Described {
     fn logs_in(&self) -> bool {
-        !matches!(self.credentials, Credentials::Bearer(_))
+        !matches!(self.credentials, Credentials::Bearer(_) | Credentials::Ask)
     }
 
     fn builder(&self) -> Builder {

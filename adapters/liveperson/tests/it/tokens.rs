@@ -2,7 +2,7 @@
 
 use redial_core::http::NoAnswer;
 use redial_core::{Cause, Input, Item, Notice, Reason, Secret, Span, TokenUse};
-use redial_liveperson::{Credentials, LivePerson};
+use redial_liveperson::{ConfigError, Credentials, LivePerson};
 use serde_json::{Value, json};
 
 use crate::support::{ACCOUNT, HOST, Wire, World, lookup, names, password, response_of};
@@ -206,6 +206,23 @@ fn a_bearer_that_the_application_offers_is_used_instead_of_a_login() {
 
 fn ready_made() -> redial_liveperson::Builder {
     LivePerson::builder(ACCOUNT, Credentials::Bearer(Secret::new("made/1")))
+}
+
+#[test]
+fn the_application_can_be_asked_for_the_first_bearer_too() {
+    let mut world = World::new(LivePerson::builder(ACCOUNT, Credentials::Ask));
+    world.input(Input::Connect);
+    world.answer(200, &lookup());
+    assert!(world.http.is_empty() && world.dial.is_none(), "nobody logs in");
+    world.input(Input::OfferToken(Secret::new("asked")));
+    world.settle();
+    assert_eq!(dialled(&mut world), [url("asked")]);
+}
+
+#[test]
+fn an_empty_bearer_is_none() {
+    let builder = LivePerson::builder(ACCOUNT, Credentials::Bearer(Secret::new("")));
+    assert_eq!(builder.build().err(), Some(ConfigError::Bearer));
 }
 
 fn url(bearer: &str) -> String {

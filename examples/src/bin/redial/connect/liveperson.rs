@@ -21,10 +21,7 @@ pub(crate) async fn run(args: LivePersonArgs, typed: &Typed) -> Result<ExitCode,
     let token_command = args.token_command.clone();
     let credentials = match (credentials(&args, typed), &token_command) {
         (Some(credentials), _) => credentials,
-        (None, Some(command)) => {
-            let bearer = setup::run_token_command(command).await;
-            Credentials::Bearer(bearer.map_err(|error| Failure::new(error.to_string()))?)
-        }
+        (None, Some(_)) => Credentials::Ask,
         (None, None) => usage(
             "give --username with --password or --app-key, or --assertion, or --bearer, or \
              --token-command",

@@ -175,7 +175,7 @@ fn random() -> Result<u128, Failure> {
 }
 
 /// Runs a command that prints a token.
-pub(crate) async fn run_token_command(command: &str) -> Result<Secret, TokenSourceError> {
+async fn run_token_command(command: &str) -> Result<Secret, TokenSourceError> {
     let fail = |text: &'static str| TokenSourceError::new(Fault::Caller, text);
     let mut child = tokio::process::Command::new("sh")
         .arg("-c")
