@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    PASSWORD, Sim, connect, connect_bare, connect_with, online, publish, timeless,
+    PASSWORD, Running, Sim, connect, connect_bare, connect_with, online, publish, timeless,
 };
 
 #[test]
@@ -241,4 +241,40 @@ fn a_response_that_fails_a_step_is_a_vendor_error() {
     assert_eq!(client.expect_vendor("error")["code"], 401);
     assert_eq!(client.expect_vendor("closed")["code"], 1006);
     client.expect("online");
+}
+
+#[test]
+fn a_network_that_fails_a_step_is_a_vendor_error_without_a_code() {
+    let sim = Sim::plain();
+    let told = |client: &mut Running| -> Vec<Value> {
+        let lines = client.lines_until("retry_scheduled");
+        let words = lines.iter().filter(|line| line["kind"] == "vendor").map(timeless);
+        words.collect()
+    };
+    let error = json!({ "kind": "vendor", "name": "error", "code": null });
+    let closed = json!({ "kind": "vendor", "name": "closed", "code": 1006 });
+
+    sim.control(json!({ "do": "refuse", "step": "csds" }));
+    sim.control(json!({ "do": "refuse", "step": "login" }));
+    sim.control(json!({ "do": "refuse", "step": "upgrade" }));
+    let mut client = connect(&sim).start();
+    assert_eq!(told(&mut client), [] as [Value; 0]);
+    // The words about a wait follow it. First the lookup, then the login, then the upgrade.
+    assert_eq!(told(&mut client), std::slice::from_ref(&error));
+    assert_eq!(told(&mut client), std::slice::from_ref(&error));
+    let lines = client.lines_until("online");
+    let words: Vec<Value> =
+        lines.iter().filter(|line| line["kind"] == "vendor").map(timeless).collect();
+    assert_eq!(words, [error, closed.clone()]);
+
+    // A connection that is lost was no failed step.
+    sim.control(json!({ "do": "cut" }));
+    let lines = client.lines_until("online");
+    let words: Vec<Value> = lines
+        .iter()
+        .filter(|line| line["kind"] == "vendor" && line["name"] != "connected")
+        .map(timeless)
+        .collect();
+    assert_eq!(words, [closed]);
+    client.shut_down();
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::process::ExitCode;
 
-use redial_core::{Adapter as _, Cause, Continuity, Notice, Secret};
+use redial_core::{Adapter as _, Cause, Continuity, Item, Notice, Secret, SuspendReason};
 use redial_liveperson::{
     Body, Command, Credentials, LivePerson, Message, POLICY, POLICY_BACKOFF, Request, Response,
     Subscription,
@@ -11,7 +11,7 @@ use redial_liveperson::{
 use serde_json::{Value, json};
 
 use super::setup::Tokens;
-use super::{Answer, Vendor, drive, setup};
+use super::{Answer, Vendor, Words, drive, setup};
 use crate::cli::{self, BackoffKind, LivePersonArgs, Typed};
 use crate::output::Failure;
 
@@ -211,25 +211,12 @@ impl Vendor for LivePerson {
     }
 
     /// `connected`, `closed` and `error`, as the vendor's SDK calls them.
-    fn vendor_lines(notice: &Notice) -> Vec<Value> {
-        match *notice {
-            Notice::Online { .. } => vec![json!({ "name": "connected" })],
-            Notice::Offline { cause, .. } => {
-                vec![json!({ "name": "closed", "code": close_code(cause) })]
-            }
-            Notice::RetryScheduled { cause, .. } | Notice::TokenFailed { cause, .. } => match cause
-            {
-                Cause::Handshake(code) => vec![
-                    json!({ "name": "error", "code": code }),
-                    json!({ "name": "closed", "code": ABNORMAL }),
-                ],
-                Cause::Http { step, status } => vec![json!({
-                    "name": "error", "code": status, "step": LivePerson::step_name(step),
-                })],
-                _ => Vec::new(),
-            },
+    fn words() -> Words<Self> {
+        let mut stage = Stage::Waiting;
+        Box::new(move |item| match item {
+            Item::Notice(notice) => stage.words(notice),
             _ => Vec::new(),
-        }
+        })
     }
 
     fn explain(notice: &Notice) -> Option<Cow<'static, str>> {
@@ -240,6 +227,63 @@ impl Vendor for LivePerson {
                 Some("LivePerson refuses these credentials, and the policy asks again".into())
             }
             _ => None,
+        }
+    }
+}
+
+/// What is under way: a cause alone does not tell which step has failed.
+#[derive(Clone, Copy)]
+enum Stage {
+    Waiting,
+    Authorizing,
+    Dialing,
+    Online,
+}
+
+impl Stage {
+    fn words(&mut self, notice: &Notice) -> Vec<Value> {
+        match *notice {
+            Notice::Authorizing { .. } if !matches!(self, Self::Online) => {
+                *self = Self::Authorizing;
+                Vec::new()
+            }
+            Notice::Connecting { .. } => {
+                *self = Self::Dialing;
+                Vec::new()
+            }
+            Notice::Online { .. } => {
+                *self = Self::Online;
+                vec![json!({ "name": "connected" })]
+            }
+            Notice::Offline { cause, .. } => {
+                *self = Self::Waiting;
+                vec![json!({ "name": "closed", "code": close_code(cause) })]
+            }
+            Notice::RetryScheduled { cause, .. }
+            | Notice::Suspended {
+                reason: SuspendReason::AttemptsExhausted(cause) | SuspendReason::Policy(cause),
+            } => std::mem::replace(self, Self::Waiting).failure(cause),
+            // The connection lives on.
+            Notice::TokenFailed { cause, .. } => Self::Authorizing.failure(cause),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The SDK calls every failed step an `error`, without a code where no server has answered;
+    /// an upgrade that fails is `closed`, too.
+    fn failure(self, cause: Cause) -> Vec<Value> {
+        let error = match cause {
+            Cause::Network | Cause::Timeout(_) => json!({ "name": "error", "code": null }),
+            Cause::Handshake(status) => json!({ "name": "error", "code": status }),
+            Cause::Http { step, status } => json!({
+                "name": "error", "code": status, "step": LivePerson::step_name(step),
+            }),
+            _ => return Vec::new(),
+        };
+        match self {
+            Self::Waiting | Self::Online => Vec::new(),
+            Self::Authorizing => vec![error],
+            Self::Dialing => vec![error, json!({ "name": "closed", "code": ABNORMAL })],
         }
     }
 }
