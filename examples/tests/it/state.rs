@@ -66,6 +66,17 @@ fn a_snapshot_is_saved_on_request() {
 }
 
 #[test]
+fn an_empty_file_holds_no_snapshot() {
+    let sim = Sim::plain();
+    let state = scratch("state.json");
+    std::fs::write(&state, "").unwrap();
+    let mut client = connect(&sim).arg("--state").arg(&state).start();
+    client.expect("online");
+    client.shut_down();
+    saved(&state);
+}
+
+#[test]
 fn the_rights_of_an_older_file_do_not_matter() {
     let sim = Sim::plain();
     let state = scratch("state.json");

@@ -75,6 +75,10 @@ impl Store {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(named(path, &error)),
         };
+        // A file is replaced in one step: one that is empty was made empty, by `mktemp` for one.
+        if text.is_empty() {
+            return Ok(None);
+        }
         read_snapshot(&text).map(Some).ok_or_else(|| {
             Failure::new(format!("{}: not a snapshot that this version can read", path.display()))
         })
