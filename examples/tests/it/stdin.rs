@@ -159,7 +159,7 @@ fn subscribe_is_kept_for_every_connection() {
 fn a_line_that_is_not_understood_gives_an_error_and_nothing_else() {
     let mut sim = Sim::plain();
     let mut client = online(&sim);
-    let lines: [&[u8]; 18] = [
+    let lines: [&[u8]; 19] = [
         b"not json",
         b"[]",
         b"42",
@@ -170,6 +170,7 @@ fn a_line_that_is_not_understood_gives_an_error_and_nothing_else() {
         b"{\"cmd\":\"reconnect\",\"token\":7}",
         b"{\"cmd\":\"update_token\"}",
         b"{\"cmd\":\"update_token\",\"token\":7}",
+        b"{\"cmd\":\"update_token\",\"token\":\"\"}",
         b"{\"cmd\":\"subscribe\"}",
         b"{\"cmd\":\"subscribe\",\"filters\":[7]}",
         b"{\"cmd\":\"revoke\"}",
@@ -197,6 +198,32 @@ fn a_line_that_is_not_understood_gives_an_error_and_nothing_else() {
     assert_eq!(first["json"]["type"], ".ams.ms.PublishEvent");
     assert_eq!(sim.state()["upgrades"], 1);
     client.shut_down();
+}
+
+#[test]
+fn what_is_not_accepted_is_named() {
+    let sim = Sim::plain();
+    let mut client = connect_with(&sim, SLOW).start();
+    client.expect("online");
+    sim.control(json!({ "do": "cut" }));
+    client.expect("retry_scheduled");
+    let text = "x".repeat(900_000);
+    for number in 0..32 {
+        client.say(&json!({ "send": publish(&text), "id": number }));
+    }
+    let error = client.expect("error");
+    assert_eq!(error["fault"], "caller");
+    let refused = error["id"].as_u64().expect("the name of the message");
+    client.say(&json!({ "send": 7, "id": "m-7" }));
+    let error = client.until("the last", |line| line["id"] == "m-7");
+    assert_eq!(error["kind"], "error");
+    client.signal("TERM");
+    client.expect("stopped");
+    let fates = client.seen().iter().filter(|line| line["kind"] == "fate");
+    let mut names: Vec<_> = fates.map(|line| line["id"].as_u64().unwrap()).collect();
+    names.sort_unstable();
+    // Each that was accepted has its fate, and none that was not.
+    assert_eq!(names, (0..refused).collect::<Vec<_>>());
 }
 
 #[test]

@@ -100,10 +100,15 @@ impl<A: Vendor> Console<A> {
         client: &mut Client<A>,
         order: Map<String, Value>,
     ) -> Result<(), Failure> {
+        let id = order.get("id").cloned();
         match self.obey(client, order) {
             Ok(result) => result,
             Err(text) => {
-                self.misunderstood(&text);
+                let mut fields = json!({ "fault": "caller", "text": text });
+                if let Some(id) = id {
+                    fields["id"] = id;
+                }
+                self.kinds.lines.line("error", fields);
                 Ok(())
             }
         }
@@ -159,8 +164,10 @@ impl<A: Vendor> Console<A> {
             "network_changed" => client.network_changed(),
             "reconnect" => client.reconnect(token_use(order.get("token"))?),
             "update_token" => match order.get("token") {
-                Some(Value::String(token)) => client.update_token(Secret::new(token.as_str())),
-                _ => return Err("\"token\" is a string".into()),
+                Some(Value::String(token)) if !token.is_empty() => {
+                    client.update_token(Secret::new(token.as_str()));
+                }
+                _ => return Err("\"token\" is a string, and not empty".into()),
             },
             "snapshot" => return self.snapshot(client).map(Ok),
             "subscribe" => subscribe(client, order.remove("filters"))?,
