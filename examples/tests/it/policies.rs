@@ -83,6 +83,91 @@ fn check_says_what_is_wrong() {
     }
 }
 
+/// The field, and the reason; where there are several rules, which of them.
+#[test]
+fn check_names_the_field_and_the_reason() {
+    for (text, complaint) in [
+        ("floor = 0", "floor: a span that must not be zero is zero"),
+        (
+            "floor = -5",
+            "floor: invalid value: integer `-5`, expected a whole number from 0 to 4294967295 \
+             (spans are milliseconds)",
+        ),
+        ("[backoff]\ngrowht = 1", "backoff.growht: unknown field `growht`, expected one of "),
+        (
+            "floor = 50\n[backoff]\nattempts = 3\ngrowth = { fixed = 0 }",
+            "backoff.growth: a span that must not be zero is zero",
+        ),
+        (
+            "[backoff]\nattempts = 70000",
+            "backoff.attempts: invalid value: integer `70000`, expected a whole number from 0 to 65535",
+        ),
+        ("[timeouts]\nconnect = 0", "timeouts.connect: a span that must not be zero is zero"),
+        ("[token]\nrejections = 0", "token.rejections: a budget of no rejections"),
+        (
+            "keepalive = { probe = { interval = 1000, timeout = 900, misses = 2, pace = \"steady\" } }",
+            "keepalive: a steady probe is judged only after the next one is due",
+        ),
+        (
+            "[[rules]]\nwhen = \"network\"\nverdict = \"stop\"\n\
+             [[rules]]\nwhen = { close = [4403, 4400] }\nverdict = \"stop\"",
+            "rule 2: a rule's range ends before it begins",
+        ),
+        (
+            "[[rules]]\nwhen = { close = [4400, 4499] }\nverdict = \"stop\"\n\
+             [[rules]]\nwhen = \"network\"\nverdict = \"stop\"\n\
+             [[rules]]\nwhen = { close = [4401, 4401] }\nverdict = \"suspend\"",
+            "rules 1 and 3: two rules decide about the same cause",
+        ),
+        (
+            "[[rules]]\nwhen = \"network\"\nverdict = \"retry\"",
+            "rule 1: invalid type: a name alone, expected { name = .. }",
+        ),
+        (
+            "[[rules]]\nwhen = { close = 4403 }\nverdict = \"stop\"",
+            "rule 1: invalid type: integer `4403`, expected two numbers, such as [4400, 4499]",
+        ),
+        ("floor = 1\nfloor = 2", "line 2, column 1: duplicate key"),
+    ] {
+        let file = scratch("policy.toml");
+        std::fs::write(&file, text).unwrap();
+        let (code, stdout, stderr) = Tool::new(["check"]).arg(&file).finish();
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{text}");
+        let wanted = format!("redial: {}: {complaint}", file.display());
+        assert!(stderr.starts_with(&wanted), "{text}: {stderr}");
+    }
+}
+
+/// What was meant may be another file: none of it is repeated, and none is read without end.
+#[test]
+fn a_file_that_is_no_policy_is_not_repeated_nor_read_without_end() {
+    let file = scratch("secrets.env");
+    std::fs::write(&file, "PASSWORD=sparrow please\n").unwrap();
+    for path in [file.as_path(), std::path::Path::new("/dev/zero")] {
+        for command in [&["check"][..], &["storm", "--clients", "5", "--policy"]] {
+            let (code, stdout, stderr) = Tool::new(command).arg(path).finish();
+            assert_eq!((code, stdout.as_str()), (Some(1), ""), "{command:?} {path:?}");
+            assert!(!stderr.is_empty() && !stderr.contains("sparrow"), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_bound_of_the_vendors_can_be_taken_away() {
+    let file = scratch("policy.toml");
+    let text = "[backoff]\nattempts = \"none\"\n[timeouts]\ntoken = \"none\"\n\
+                [token]\nrejections = \"none\"\n";
+    std::fs::write(&file, text).unwrap();
+    let tool = Tool::new(["check", "--json", "--vendor", "vonage"]).arg(&file);
+    let (code, stdout, stderr) = tool.finish();
+    assert_eq!(code, Some(0), "{stderr}");
+    let last: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    let policy = &last["policy"];
+    let bounds = [&policy["backoff"]["attempts"], &policy["token"]["rejections"]];
+    assert_eq!(bounds, [&Value::Null, &Value::Null]);
+    assert_eq!(policy["timeouts"]["token"], Value::Null);
+}
+
 #[test]
 fn the_diagram_is_drawn_from_the_policy() {
     let (code, stdout, stderr) = Tool::new(["diagram", "--vendor", "liveperson"]).finish();

@@ -3,18 +3,18 @@
 use std::process::ExitCode;
 
 use redial_core::{
-    Delay, Intent, Keepalive, Pace, Policy, Recovery, Renew, Reset, Span, TokenUse, Verdict, Wait,
-    When,
+    Delay, Intent, Keepalive, Pace, Policy, Recovery, Renew, Reset, Resume, Span, TokenUse,
+    Verdict, Wait, When,
 };
 use serde_json::json;
 
 use crate::cli::CheckArgs;
-use crate::connect::setup;
 use crate::output::{self, Failure, Lines};
+use crate::policy_file;
 
 /// Shows what a policy file comes to, or what is wrong with it.
 pub(crate) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
-    let policy = setup::policy(&args.file, args.vendor.policy(args.profile))?;
+    let policy = policy_file::read(&args.file, args.vendor.policy(args.profile))?;
     if args.json {
         lines(&policy)
     } else {
@@ -65,6 +65,16 @@ fn table(policy: &Policy) {
         None => "any number".into(),
     };
     output::say(format!("  {:<24} {rejections}", "rejected tokens"));
+    let serves = if spec.token.single_use { "one connection" } else { "any number of connections" };
+    output::say(format!("  {:<24} {serves}", "a token serves"));
+    let resume = match spec.resume {
+        Resume::Never => "is never resumed".into(),
+        Resume::Within(window) => {
+            format!("can be resumed for {}, where the server says nothing else", span(window))
+        }
+        Resume::Always => "can be resumed as long as the server agrees".into(),
+    };
+    output::say(format!("  {:<24} {resume}", "a lost session"));
     let timeouts = spec.timeouts;
     let token = timeouts.token.map_or("as long as it takes".into(), span);
     output::say("\nHow long each step may take".into());
@@ -151,7 +161,9 @@ fn verdict(verdict: Verdict) -> String {
     };
     let delay = match delay {
         Delay::Backoff => String::new(),
-        Delay::AtLeast(least) => format!(", after at least {}", span(least)),
+        Delay::AtLeast(least) => {
+            format!(", after at least {} where the server names no time", span(least))
+        }
         Delay::Now => ", at once".into(),
     };
     format!("retries, {token}{intent}{delay}")

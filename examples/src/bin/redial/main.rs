@@ -6,6 +6,7 @@ mod cli;
 mod connect;
 mod diagram;
 mod output;
+mod policy_file;
 mod proxy;
 mod replay;
 mod serve;

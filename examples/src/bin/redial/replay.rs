@@ -11,8 +11,8 @@ use redial_testkit::world::Origin;
 use serde_json::json;
 
 use crate::cli::{ReplayArgs, TourVendor};
-use crate::connect::setup;
 use crate::output::{self, Failure, Lines};
+use crate::policy_file;
 
 /// Executes a trace again and compares each decision with the recorded one.
 pub(crate) async fn run(args: ReplayArgs) -> Result<ExitCode, Failure> {
@@ -117,7 +117,7 @@ fn begin(
     let policy = match (&args.policy, base) {
         (Some(path), base) => {
             let base = base.unwrap_or_else(|| TourVendor::Liveperson.policy(args.profile));
-            Some(setup::policy(path, base)?)
+            Some(policy_file::read(path, base)?)
         }
         (None, base) => base.copied(),
     };

@@ -15,6 +15,7 @@ use super::drive::{Driven, drive, drive_all};
 use super::setup::{self, Tokens};
 use crate::cli::{self, EvolutionArgs, EvolutionProfile, KeyPlace, Typed};
 use crate::output::Failure;
+use crate::policy_file;
 
 /// Holds Evolution's event sockets.
 pub(crate) async fn run(args: EvolutionArgs, typed: &Typed) -> Result<ExitCode, Failure> {
@@ -37,7 +38,7 @@ async fn codechat(args: EvolutionArgs, typed: &Typed) -> Result<ExitCode, Failur
         .ping(!args.no_ping)
         .speed(setup::speed(&args.common));
     if let Some(path) = &args.common.policy {
-        builder = builder.policy(setup::policy(path, &redial_evolution::codechat::POLICY)?);
+        builder = builder.policy(policy_file::read(path, &redial_evolution::codechat::POLICY)?);
     }
     if args.no_test_message {
         builder = builder.test_message(None);
@@ -106,7 +107,7 @@ async fn v2(args: EvolutionArgs, typed: &Typed) -> Result<ExitCode, Failure> {
     }
     if let Some(path) = &args.common.policy {
         let base = if tokens.is_some() { &POLICY } else { &POLICY_FIXED_KEY };
-        builder = builder.policy(setup::policy(path, base)?);
+        builder = builder.policy(policy_file::read(path, base)?);
     }
     let adapter = builder.build().map_err(|error| Failure::usage(error.to_string()))?;
     drive(setup::client(adapter, &args.common, tokens)?, &args.common).await

@@ -13,6 +13,7 @@ use super::setup::Tokens;
 use super::{drive, setup};
 use crate::cli::{self, GenesysArgs, Profile, Resend, Typed};
 use crate::output::Failure;
+use crate::policy_file;
 
 /// Holds a Genesys session.
 pub(crate) async fn run(args: GenesysArgs, typed: &Typed) -> Result<ExitCode, Failure> {
@@ -43,7 +44,7 @@ fn guest_chat(args: GenesysArgs, typed: &Typed) -> Result<GuestChat, Failure> {
         })
         .speed(setup::speed(&args.common));
     if let Some(path) = &args.common.policy {
-        builder = builder.policy(setup::policy(path, &redial_genesys::guest::POLICY)?);
+        builder = builder.policy(policy_file::read(path, &redial_genesys::guest::POLICY)?);
     }
     if let Some(seconds) = args.health_timeout {
         builder = builder.health_timeout(Span::from_secs(seconds));
@@ -93,7 +94,7 @@ fn web_messaging(args: GenesysArgs, typed: &Typed) -> Result<WebMessaging, Failu
         .plain(args.common.plain || socket_plain)
         .speed(setup::speed(&args.common));
     if let Some(path) = &args.common.policy {
-        builder = builder.policy(setup::policy(path, &redial_genesys::web::POLICY)?);
+        builder = builder.policy(policy_file::read(path, &redial_genesys::web::POLICY)?);
     }
     if let Some(token) = args.session_token {
         builder = builder.token(Secret::new(token));

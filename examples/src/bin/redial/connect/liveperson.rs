@@ -14,6 +14,7 @@ use super::setup::Tokens;
 use super::{Answer, Vendor, Words, drive, setup};
 use crate::cli::{self, BackoffKind, LivePersonArgs, Typed};
 use crate::output::Failure;
+use crate::policy_file;
 
 /// Holds a LivePerson session.
 pub(crate) async fn run(args: LivePersonArgs, typed: &Typed) -> Result<ExitCode, Failure> {
@@ -40,7 +41,7 @@ fn adapter(args: LivePersonArgs, credentials: Credentials) -> Result<LivePerson,
         builder = builder.policy(POLICY_BACKOFF);
     }
     if let Some(path) = &args.common.policy {
-        builder = builder.policy(setup::policy(path, &POLICY)?);
+        builder = builder.policy(policy_file::read(path, &POLICY)?);
     }
     if args.no_refresh {
         builder = builder.refresh(None);

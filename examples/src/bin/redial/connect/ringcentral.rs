@@ -13,6 +13,7 @@ use super::drive::drive_keeping;
 use super::setup;
 use crate::cli::{self, RingCentralArgs, Typed};
 use crate::output::Failure;
+use crate::policy_file;
 use keep::Keep;
 
 /// Holds a RingCentral session.
@@ -36,7 +37,7 @@ fn adapter(args: RingCentralArgs, typed: &Typed, keep: &Keep) -> Result<RingCent
         .auto_recover(!args.no_auto_recover)
         .speed(setup::speed(&args.common));
     if let Some(path) = &args.common.policy {
-        builder = builder.policy(setup::policy(path, &POLICY)?);
+        builder = builder.policy(policy_file::read(path, &POLICY)?);
     }
     if let Some(token) = args.wsc_token {
         builder = builder.wsc_token(token);

@@ -1,43 +1,19 @@
 //! Making connectors, HTTP clients and policies from what was typed.
 
-use std::path::Path;
 use std::process::Stdio;
 
 use redial_auth_http::{
     Fault, ReqwestClient, SharedTokenSource, TokenRequest, TokenSource, TokenSourceError,
     tls::TlsBuilder,
 };
-use redial_core::{Ledger, Machine, Phase, Policy, Secret, Speed};
+use redial_core::{Ledger, Machine, Phase, Secret, Speed};
 use redial_tungstenite::{Client, Clock as _, Connector, SystemClock};
-use serde_json::{Map, Value};
 use tokio::io::AsyncReadExt as _;
 
 use super::store::{Names, Store};
 use super::{Vendor, frames};
 use crate::cli::CommonArgs;
 use crate::output::{self, Failure};
-
-/// Reads a policy from a file. What the file does not say stays as it is in `base`.
-pub(crate) fn policy(path: &Path, base: &Policy) -> Result<Policy, Failure> {
-    let named = |text: String| Failure::new(format!("{}: {text}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
-    let changes: Map<String, Value> =
-        toml::from_str(&text).map_err(|error| named(error.to_string()))?;
-    let mut all = serde_json::to_value(base).map_err(|error| named(error.to_string()))?;
-    for (key, value) in changes {
-        match (all.get_mut(&key), value) {
-            // These are made of fields that stand for themselves.
-            (Some(Value::Object(fields)), Value::Object(changes))
-                if ["backoff", "token", "timeouts"].contains(&key.as_str()) =>
-            {
-                fields.extend(changes);
-            }
-            (Some(place), value) => *place = value,
-            (None, value) => all[key] = value,
-        }
-    }
-    serde_json::from_value(all).map_err(|error| named(error.to_string()))
-}
 
 /// Who answers when a session needs a token that its adapter cannot make.
 pub(crate) enum Tokens {

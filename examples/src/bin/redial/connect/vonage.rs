@@ -14,6 +14,7 @@ use super::setup::Tokens;
 use super::{Answer, Told, Vendor, Words, drive, setup};
 use crate::cli::{self, Typed, VonageArgs, VonageBackoff, VonageGeneration};
 use crate::output::Failure;
+use crate::policy_file;
 
 /// Holds a Vonage session.
 pub(crate) async fn run(args: VonageArgs, typed: &Typed) -> Result<ExitCode, Failure> {
@@ -42,7 +43,7 @@ fn adapter(args: VonageArgs, typed: &Typed, token_source: bool) -> Result<Vonage
         })
         .speed(setup::speed(&args.common));
     if let Some(path) = &args.common.policy {
-        builder = builder.policy(setup::policy(path, &POLICY)?);
+        builder = builder.policy(policy_file::read(path, &POLICY)?);
     }
     // A command that was typed counts more than a token of the environment.
     let stale = typed.has("token_command") && !typed.has("token");

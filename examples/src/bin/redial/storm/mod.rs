@@ -10,8 +10,8 @@ use redial_testkit::storm::{Aftermath, Storm};
 use serde_json::json;
 
 use crate::cli::StormArgs;
-use crate::connect::setup;
 use crate::output::{self, Failure, Lines};
+use crate::policy_file;
 
 /// Lets a fleet go through an outage under each policy.
 pub(crate) async fn run(args: StormArgs) -> Result<ExitCode, Failure> {
@@ -22,21 +22,23 @@ pub(crate) async fn run(args: StormArgs) -> Result<ExitCode, Failure> {
         seed: args.seed,
     };
     let lines = Lines::new(args.json);
+    let chosen = chosen(&args.policy)?;
+    let width = chosen.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max(18);
     if !args.json {
         output::say(format!(
             "{} clients, {} s of outage, then {} connections a second; times since the loss",
             storm.clients, storm.outage_s, storm.capacity
         ));
-        output::say(HEAD.to_owned());
+        output::say(format!("{:<width$}{HEAD}", "policy"));
     }
     let mut went = Vec::new();
-    for (name, policy) in chosen(&args.policy)? {
+    for (name, policy) in chosen {
         let aftermath = storm.run(&policy);
         output::room().await;
         if args.json {
             lines.line("aftermath", fields(&name, &aftermath));
         } else {
-            output::say(row(&name, &aftermath));
+            output::say(row(&name, width, &aftermath));
         }
         went.push((name, aftermath));
     }
@@ -87,7 +89,7 @@ fn chosen(wanted: &[String]) -> Result<Vec<(String, Policy)>, Failure> {
             return Err(Failure::new(format!("{wanted}: neither a file nor one of {names}")));
         }
         let stem = path.file_stem().unwrap_or(path.as_os_str());
-        Ok((stem.to_string_lossy().into_owned(), setup::policy(path, &DEFAULT)?))
+        Ok((stem.to_string_lossy().into_owned(), policy_file::read(path, &DEFAULT)?))
     };
     wanted.iter().map(find).collect()
 }
@@ -101,13 +103,13 @@ fn fields(name: &str, it: &Aftermath) -> serde_json::Value {
     })
 }
 
-fn row(name: &str, it: &Aftermath) -> String {
+fn row(name: &str, width: usize, it: &Aftermath) -> String {
     let time = |millis: Option<u64>| match millis {
         Some(millis) => format!("{:.1} s", millis as f64 / 1000.0),
         None => "-".to_owned(),
     };
     format!(
-        "{name:<18} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10} {:>8}",
+        "{name:<width$} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10} {:>8}",
         time(it.half),
         time(it.most),
         time(it.nearly),
@@ -119,5 +121,6 @@ fn row(name: &str, it: &Aftermath) -> String {
     )
 }
 
-const HEAD: &str = "policy                  50 %      90 %      99 %     100 %    peak/s   after/s     wasted  gave up";
+const HEAD: &str =
+    "      50 %      90 %      99 %     100 %    peak/s   after/s     wasted  gave up";
 const MOST: usize = 12;

@@ -22,6 +22,7 @@ fn paint(
     let outage = f64::from(storm.outage_s);
     let last = went.iter().filter_map(|(_, it)| it.returns.last()).max();
     let end = last.map_or(outage, |millis| f64::from(*millis) / 1000.0).max(outage + 1.0) * 1.02;
+    let digits = if end < SHORT { 1 } else { 0 };
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let title = format!(
@@ -38,7 +39,7 @@ fn paint(
         .configure_mesh()
         .x_desc("seconds since the loss")
         .y_desc("back, in %")
-        .x_label_formatter(&|seconds| format!("{seconds:.0}"))
+        .x_label_formatter(&|seconds| format!("{seconds:.digits$}"))
         .y_label_formatter(&|percent| format!("{percent:.0}"))
         .light_line_style(WHITE)
         .draw()?;
@@ -84,6 +85,8 @@ fn curve(it: &Aftermath, clients: u32, end: f64) -> Vec<(f64, f64)> {
 
 const SIZE: (u32, u32) = (1000, 560);
 const POINTS: u32 = 800;
+/// What lasts fewer seconds has labels that differ in tenths.
+const SHORT: f64 = 12.0;
 /// Colours that people who see colours differently can tell apart, after Okabe and Ito, and more.
 const COLORS: [RGBColor; 12] = [
     RGBColor(213, 94, 0),
