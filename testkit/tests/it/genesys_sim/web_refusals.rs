@@ -7,6 +7,7 @@ use super::client::{
     WEB, ask, configure, history, is_quiet, jwt, next, open_with, put, say, status, web_connect,
     web_open, web_sim,
 };
+use crate::client::instruct;
 
 fn rate(n: u32) -> Value {
     json!({ "n": n, "window_ms": 60_000 })
@@ -139,6 +140,13 @@ async fn configuration_and_tokens_are_refused_in_band() {
         sim.refuse(Refusal::status("join", code).retry_after("2")).await;
         assert_eq!(configure(&mut ws, "t-1").await["code"], code);
     }
+    // In band the vendor's own numbers count on from 4000; no HTTP status does.
+    for (step, code, status) in [("join", 4007, 200), ("join", 5000, 400), ("upgrade", 4007, 400)] {
+        let refuse = json!({ "do": "refuse", "step": step, "status": code });
+        let answer = instruct(&sim.control_base(), refuse.to_string().as_bytes()).await;
+        assert_eq!(answer.status, status, "{step} {code}");
+    }
+    assert_eq!(configure(&mut ws, "t-1").await["code"], 4007);
     sim.refuse(Refusal::omit("join", "newSession")).await;
     let body = configure(&mut ws, "t-1").await["body"].clone();
     assert_eq!((body.get("newSession"), &body["connected"]), (None, &json!(true)));
@@ -147,8 +155,8 @@ async fn configuration_and_tokens_are_refused_in_band() {
     assert_eq!(ask(&mut ws, ask_jwt.clone()).await["code"], 401);
     assert_eq!(ask(&mut ws, ask_jwt).await["class"], "JwtResponse");
     let codes: Vec<_> = sim.state().configures.iter().map(|call| call.code).collect();
-    assert_eq!(codes.len(), 7);
-    assert_eq!((codes[5], codes[6]), (Some(500), Some(200)));
+    assert_eq!(codes.len(), 8);
+    assert_eq!(codes[5..], [Some(500), Some(4007), Some(200)]);
     assert_eq!(sim.state().token_calls().len(), 2);
 }
 
