@@ -1,6 +1,6 @@
 //! The messages on a socket.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::http::epoch_ms;
 use super::state::{MessageSeen, PingSeen, RequestSeen, last_segment, note};
@@ -144,12 +144,15 @@ fn push(inner: &mut Inner, body: &Value) -> Out {
     let event = body.get("event").cloned().unwrap_or_else(|| {
         json!({
             "type": "ContentEvent",
-            "message": field("message", field("text", "hi").as_str()),
+            "message": body.as_str().map_or_else(
+                || field("message", field("text", "hi").as_str()),
+                str::to_owned,
+            ),
             "contentType": "text/plain",
         })
     });
     let originator = field("originatorPId", "consumer");
-    let entry = store(inner, &dialog, &originator, event);
+    let entry = store(inner, &dialog, &originator, event, body.as_object());
     notification(inner, ".ams.ms.OnlineEventDistribution", entry)
 }
 
@@ -233,7 +236,7 @@ fn publish(inner: &mut Inner, id: &str, body: &Value, t_ms: u64, conn: u64) -> A
         return Answered::ok(kind, json!({ "sequence": 0 }));
     }
     let user = inner.settings.user_pid.clone();
-    let entry = store(inner, dialog, &user, event);
+    let entry = store(inner, dialog, &user, event, None);
     let sequence = entry.get("sequence").and_then(Value::as_u64).unwrap_or(0);
     let duplicate = inner.message_ids.contains(id);
     if inner.message_ids.len() < MAX_IDS {
@@ -245,20 +248,31 @@ fn publish(inner: &mut Inner, id: &str, body: &Value, t_ms: u64, conn: u64) -> A
     Answered::ok(kind, json!({ "sequence": sequence }))
 }
 
-/// Gives an event its sequence and keeps it.
-fn store(inner: &mut Inner, dialog: &str, originator: &str, event: Value) -> Value {
+/// Gives an event its sequence and keeps it, with what else a script says of it.
+fn store(
+    inner: &mut Inner,
+    dialog: &str,
+    originator: &str,
+    event: Value,
+    more: Option<&Map<String, Value>>,
+) -> Value {
     if inner.dialogs.len() >= MAX_DIALOGS && !inner.dialogs.contains_key(dialog) {
         inner.dialogs.clear();
     }
     let known = inner.dialogs.entry(dialog.to_owned()).or_default();
     known.sequence += 1;
-    let entry = json!({
+    let mut entry = json!({
         "sequence": known.sequence,
         "originatorPId": originator,
         "dialogId": dialog,
         "serverTimestamp": epoch_ms(),
         "event": event,
     });
+    for (key, value) in more.into_iter().flatten() {
+        if entry.get(key).is_none() && !["message", "text"].contains(&key.as_str()) {
+            entry[key] = value.clone();
+        }
+    }
     if known.history.len() >= MAX_HISTORY {
         known.history.remove(0);
     }

@@ -232,6 +232,12 @@ async fn pushes_are_messages_or_whole_frames() {
     let message = next_json(&mut ws).await;
     assert_eq!((&message["type"], &message["content"]), (&json!("message"), &json!("hello")));
     assert!(message["messageId"].is_string() && message["x-unknown"].is_object());
+    sim.set("extra_fields", false).await.unwrap();
+    sim.notify(1, json!({ "content": "hello", "messageId": "1", "marker": 7 })).await;
+    let all = json!({ "type": "message", "content": "hello", "messageId": "1", "marker": 7 });
+    assert_eq!(next_json(&mut ws).await, all);
+    sim.notify(1, json!("just words")).await;
+    assert_eq!(next_json(&mut ws).await["content"], "just words");
     sim.notify(1, json!({ "type": "typing", "who": "Ann" })).await;
     assert_eq!(next_json(&mut ws).await["who"], "Ann");
     sim.send_text("not json").await;

@@ -36,6 +36,42 @@ async fn other_spellings_of_a_type_are_known() {
 }
 
 #[tokio::test]
+async fn every_request_that_the_sdk_sends_is_known() {
+    let (_sim, mut ws) = pair().await;
+    for kind in [
+        ".GetClock",
+        ".ams.cm.AgentRequestConversation",
+        ".ams.aam.SubscribeExConversations",
+        ".ams.aam.UnsubscribeExConversations",
+        ".ams.cm.UpdateConversationField",
+        ".ams.ms.PublishEvent",
+        ".ams.routing.UpdateRingState",
+        ".ams.routing.SubscribeRoutingTasks",
+        ".ams.routing.UpdateRoutingTaskSubscription",
+        ".ams.userprofile.GetUserProfile",
+        ".ams.routing.SetAgentState",
+        ".ams.routing.SubscribeAgentsState",
+        ".ams.ms.QueryMessages",
+        ".ams.ms.GenerateURLForDownloadFile",
+        ".ams.ms.GenerateURLForUploadFile",
+    ] {
+        request(&mut ws, json!(kind), kind, json!({ "dialogId": "d" })).await;
+        // A subscription's notification follows its response.
+        let response = loop {
+            let frame = next_json(&mut ws).await;
+            if frame["kind"] == "resp" {
+                break frame;
+            }
+        };
+        assert_eq!(response["reqId"], kind);
+        assert!(response["code"].as_u64().unwrap() < 400, "{response}");
+    }
+    // As the recordings answer what they do not know.
+    let unknown = ask(&mut ws, ".ams.ms.token.GenerateDownloadToken", json!({})).await;
+    assert_eq!(unknown["code"], 400);
+}
+
+#[tokio::test]
 async fn a_subscription_is_answered_and_then_notified() {
     let (_sim, mut ws) = pair().await;
     let response = ask(&mut ws, ".ams.aam.SubscribeExConversations", json!({})).await;
@@ -82,6 +118,19 @@ async fn history_holds_what_was_pushed_while_nobody_listened() {
         history["body"].as_array().unwrap().iter().map(|entry| entry["sequence"].clone()).collect();
     assert_eq!(sequences, [2, 3]);
     assert_eq!(history["body"][0]["event"]["message"], "missed");
+}
+
+#[tokio::test]
+async fn whatever_else_a_script_pushes_is_pushed_and_kept() {
+    let (sim, mut ws) = pair().await;
+    sim.notify(1, json!({ "dialogId": "d", "marker": 7, "sequence": 99 })).await;
+    sim.notify(1, json!("just words")).await;
+    let pushed = next_json(&mut ws).await;
+    assert_eq!(pushed["type"], ".ams.ms.OnlineEventDistribution");
+    assert_eq!((&pushed["body"]["marker"], &pushed["body"]["sequence"]), (&json!(7), &json!(1)));
+    assert_eq!(next_json(&mut ws).await["body"]["event"]["message"], "just words");
+    let history = ask(&mut ws, ".ams.ms.QueryMessages", json!({ "dialogId": "d" })).await;
+    assert_eq!(history["body"][0]["marker"], 7);
 }
 
 #[tokio::test]

@@ -69,10 +69,17 @@ impl Genesys {
             let mut frame = body.clone();
             if body.get("type").is_none() {
                 let field = |name: &str| body.get(name).and_then(Value::as_str);
-                let content = field("content").or_else(|| field("text")).unwrap_or("hi");
+                let content = field("content").or_else(|| field("text"));
+                let content = content.or_else(|| body.as_str()).unwrap_or("hi");
                 let id = field("messageId").map(str::to_owned);
                 let id = id.unwrap_or_else(|| inner.random.uuid());
                 frame = json!({ "type": "message", "content": content, "messageId": id });
+                // What else the script says is said, too.
+                for (key, value) in body.as_object().into_iter().flatten() {
+                    if frame.get(key).is_none() && key != "text" {
+                        frame[key] = value.clone();
+                    }
+                }
             }
             decorate(&inner.settings, &mut frame);
             let out = Out::Text(frame.to_string());
