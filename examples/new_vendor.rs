@@ -38,7 +38,7 @@ impl Adapter for Acme {
     fn handle_http(&mut self, (): (), answer: HttpResult, io: &mut Io<'_, Self>) {
         match answer {
             Ok(HttpResponse { status: 200, body, .. }) => { self.0 = Some(String::from_utf8_lossy(&body).into_owned().into()); io.token_ready(None, true); }
-            Ok(answer) => io.token_failed(Cause::Http { step: 0, status: answer.status }, None),
+            Ok(answer) => io.token_failed(Cause::Http { step: 0, status: answer.status }, answer.retry_after),
             Err(_) => io.token_failed(Cause::Network, None),
         }
     }

@@ -1,7 +1,7 @@
 //! What is done to a session, what it does, and what its socket does meanwhile.
 
 use bytes::Bytes;
-use redial_core::http::{HttpRequest, HttpResult};
+use redial_core::http::{HttpRequest, HttpResponse, HttpResult};
 use redial_core::{
     Adapter, Cause, ConnId, Frame, Handshake, HttpId, Input, Secret, Span, TokenUse,
 };
@@ -102,4 +102,23 @@ pub(super) enum Link {
 pub(super) struct Prints {
     pub(super) shown: String,
     pub(super) wire: Vec<u8>,
+}
+
+/// A secret, and what stands in its place.
+#[derive(Default)]
+pub(super) struct Swap(pub(super) Option<(String, String)>);
+
+impl Swap {
+    pub(super) fn text(&self, text: &str) -> String {
+        self.0.as_ref().map_or_else(|| text.to_owned(), |(old, new)| text.replace(old, new))
+    }
+
+    pub(super) fn answer(&self, answer: &mut HttpResponse) {
+        if let Ok(body) = str::from_utf8(&answer.body) {
+            answer.body = self.text(body).into();
+        }
+        for (_, value) in &mut answer.headers {
+            *value = self.text(value);
+        }
+    }
 }

@@ -47,6 +47,15 @@ pub(super) fn documented_codes_are_in_the_table<V: Vendor>(vendor: &V) -> Result
             return Err(Broken::still(what));
         }
     }
+    // What nobody has documented is no reason to give up.
+    for cause in losses(adapter.policy()) {
+        let verdict = adapter.policy().verdict(cause);
+        let is_known = documented.iter().any(|(known, _)| *known == cause);
+        if !is_known && !matches!(verdict, Verdict::Retry(_)) {
+            let what = format!("after {cause:?} comes {verdict:?}, and no document says so");
+            return Err(Broken::still(what));
+        }
+    }
     Ok(format!("{} causes", documented.len()))
 }
 
@@ -79,6 +88,10 @@ pub(super) fn half_open_is_detectable<V: Vendor>(vendor: &V) -> Result<String, B
 }
 
 fn found_dead<V: Vendor>(rig: &mut Rig<'_, V>, within: u64) -> Result<(), Broken> {
+    if within > LONGEST_SILENCE {
+        let what = format!("a silent peer would count as alive for {within} ms");
+        return Err(rig.broken(what));
+    }
     let conn = rig.session.machine().live_conn();
     rig.link = Link::Silent;
     let end = rig.now + within;
@@ -198,7 +211,7 @@ fn names<V: Vendor>() -> Result<(), Broken> {
 
 /// Returns the ends of a connection that are tried: every one that a rule begins or ends with,
 /// and those that the world knows.
-fn losses(policy: &Policy) -> Vec<Cause> {
+pub(super) fn losses(policy: &Policy) -> Vec<Cause> {
     let mut causes: Vec<Cause> = [0, 999, 3000, 3999, 4000, 4001, 4999, u16::MAX]
         .into_iter()
         .chain(1000..=1015)
@@ -255,6 +268,8 @@ pub(super) fn control_frames_deliver_nothing<V: Vendor>(vendor: &V) -> Result<St
 /// The first statuses stand for the network and for silence.
 const STATUSES: [u16; 12] = [0, 1, 200, 400, 401, 403, 404, 408, 429, 500, 502, 503];
 /// The most exchanges before a dial.
-const MOST_EXCHANGES: usize = 6;
+pub(super) const MOST_EXCHANGES: usize = 6;
+/// A peer that is found dead after more than an hour is not found dead.
+const LONGEST_SILENCE: u64 = 3_600_000;
 /// The longest payload of a control frame.
 const CONTROL: usize = 125;

@@ -34,7 +34,14 @@ pub(super) fn bytes_of(chance: &mut Random, bytes: &[u8], other: &[u8]) -> Vec<u
 
 fn once(chance: &mut Random, mut bytes: Vec<u8>, other: &[u8]) -> Vec<u8> {
     let (from, to) = part(chance, bytes.len());
-    match chance.index(12) {
+    match chance.index(13) {
+        // A number of a binary protocol: its smallest or greatest value.
+        12 => {
+            let len = [1, 2, 4, 8][chance.index(4)].min(bytes.len() - from);
+            let byte = [0, 0xFF, 0x7F][chance.index(3)];
+            bytes[from..from + len].fill(byte);
+            bytes
+        }
         0 => {
             let len = chance.index(200);
             std::iter::repeat_with(|| chance.next().to_le_bytes()[0]).take(len).collect()

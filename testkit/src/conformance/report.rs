@@ -27,7 +27,7 @@ impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {} checks hold", self.name, self.holds.len())?;
         for (name, what) in &self.holds {
-            writeln!(f, "  {name:<30} {what}")?;
+            writeln!(f, "  {name:<34} {what}")?;
         }
         Ok(())
     }

@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use redial_core::http::HttpRequest;
 use redial_core::{
     Cause, ConnId, Continuity, Cx, Effect, Fate, Frame, Handshake, HttpId, Item, MessageId, Notice,
-    Session, Span, Timestamp, Transmit,
+    Secret, Session, Span, Timestamp, Transmit,
 };
 
-use super::act::{Act, Link, Prints, Seen};
+use super::act::{Act, Link, Prints, Seen, Swap};
 use super::report::{Broken, panic_text};
 use super::vendor::Vendor;
 
@@ -43,6 +43,11 @@ pub(super) struct Rig<'a, V: Vendor> {
     pub(super) accepted: Vec<MessageId>,
     pub(super) continuity: Option<Continuity>,
     pub(super) prints: Option<Prints>,
+    /// What stands in the place of a secret in whatever the session is given from now on.
+    pub(super) swap: Swap,
+    /// What the session was given by exchanges and by the application, and after how much that
+    /// it did.
+    pub(super) given: Vec<(usize, Vec<u8>)>,
 }
 
 impl<'a, V: Vendor> Rig<'a, V> {
@@ -71,6 +76,8 @@ impl<'a, V: Vendor> Rig<'a, V> {
             accepted: Vec::new(),
             continuity: None,
             prints: None,
+            swap: Swap::default(),
+            given: Vec::new(),
         }
     }
 
@@ -257,8 +264,12 @@ impl<'a, V: Vendor> Rig<'a, V> {
     /// Lets one thing happen that was asked for; returns whether there was any.
     pub(super) fn settle_one(&mut self) -> Result<bool, Broken> {
         if let Some((id, request)) = self.http.pop_front() {
-            let answer = self.vendor.exchange(&request);
-            if let Ok(answer) = &answer {
+            let mut answer = self.vendor.exchange(&request);
+            if let Ok(answer) = &mut answer {
+                self.swap.answer(answer);
+                self.given.push((self.seen.len(), answer.body.to_vec()));
+                let values = answer.headers.iter().map(|(_, value)| value.clone().into_bytes());
+                self.given.extend(values.map(|value| (self.seen.len(), value)));
                 self.wire(&answer.body);
                 answer.headers.iter().for_each(|(_, value)| self.wire(value.as_bytes()));
                 self.print(|shown| *shown += &format!("{answer:?}"));
@@ -266,8 +277,10 @@ impl<'a, V: Vendor> Rig<'a, V> {
             self.act(Act::Http(id, answer))?;
         } else if self.wants_token {
             self.wants_token = false;
-            let token = self.vendor.token();
+            let token =
+                self.vendor.token().map(|token| Secret::new(self.swap.text(token.expose())));
             if let Some(token) = &token {
+                self.given.push((self.seen.len(), token.expose().into()));
                 self.wire(token.expose().as_bytes());
             }
             self.act(Act::Token(token))?;

@@ -1,8 +1,12 @@
 //! What a session is made of: its inputs, and nothing else.
 
-use redial_core::{Cause, MessageId, Phase, Session, Snapshot, Span, TokenUse};
+use redial_core::{
+    Adapter, Cause, Continuity, Intent, MessageId, Phase, Recovery, Resumable, Session, Snapshot,
+    Span, TokenUse, Verdict,
+};
 
 use super::act::{Act, Link, Seen};
+use super::lifecycle::losses;
 use super::report::Broken;
 use super::rig::{NONCE, Rig};
 use super::vendor::Vendor;
@@ -72,6 +76,48 @@ pub(super) fn snapshots_keep_everything<V: Vendor>(vendor: &V) -> Result<String,
     }
     continues(vendor)?;
     Ok(format!("{SEEDS} snapshots, {accepted} open messages"))
+}
+
+/// A session that follows a loss after which the old one is to be forgotten is a fresh one, unless
+/// another token names the old one again. One that can be resumed is resumed, if the vendor does.
+pub(super) fn continuity_is_told_truly<V: Vendor>(vendor: &V) -> Result<String, Broken> {
+    let policy = *vendor.adapter().policy();
+    let mut tried = 0;
+    for cause in losses(&policy) {
+        let Verdict::Retry(Recovery { token: TokenUse::Keep, intent: Intent::Restart, .. }) =
+            policy.verdict(cause)
+        else {
+            continue;
+        };
+        let mut rig = Rig::online(vendor)?;
+        rig.lose(cause, None)?;
+        rig.get_online()?;
+        tried += 1;
+        if rig.continuity == Some(Continuity::Resumed) {
+            let what = format!("{cause:?} is to be followed by a new session, and it is Resumed");
+            return Err(rig.broken(what));
+        }
+    }
+    let mut rig = Rig::online(vendor)?;
+    rig.lose(Cause::Network, None)?;
+    if matches!(policy.verdict(Cause::Network), Verdict::Retry(_)) {
+        let until = rig.session.machine().resumable();
+        rig.get_online()?;
+        let in_time = match until {
+            Resumable::No => false,
+            Resumable::Until(at) => rig.cx().now < at,
+            Resumable::Always => true,
+        };
+        let what = match (vendor.takes_sessions_up(), rig.continuity) {
+            (true, Some(Continuity::Fresh)) if in_time => {
+                "the session can be resumed, and after a loss it is Fresh"
+            }
+            (false, Some(Continuity::Resumed)) => "no session is taken up, and it is Resumed",
+            _ => return Ok(format!("{tried} losses that end a session, and one that does not")),
+        };
+        return Err(rig.broken(what.into()));
+    }
+    Ok(format!("{tried} losses that end a session"))
 }
 
 /// What a session is after a loss, resumed or fresh, it is in a later process, too.

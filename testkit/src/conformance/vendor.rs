@@ -51,6 +51,13 @@ pub trait Vendor {
         Vec::new()
     }
 
+    /// Returns whether the vendor's side goes on with a session that the adapter asks for again.
+    /// Then it must be `Resumed` after a loss while the policy lets it be asked for, and otherwise
+    /// never.
+    fn takes_sessions_up(&self) -> bool {
+        true
+    }
+
     /// Returns a message that carries `text`, where the application can send any.
     fn outgoing(&self, text: &str) -> Option<<Self::Adapter as Adapter>::Outgoing> {
         let _ = text;
@@ -65,7 +72,7 @@ pub trait Vendor {
     }
 
     /// Returns a frame in which the vendor says `text` unasked. A vendor that numbers its messages
-    /// gives this one `number`.
+    /// gives this one `number`, and the numbers of its [samples](Vendor::samples) are no later ones.
     fn push(&self, number: u64, text: &str) -> Option<Frame> {
         let _ = (number, text);
         None
@@ -85,7 +92,8 @@ pub trait Vendor {
     /// it stands on the wire.
     fn secrets(&self) -> Vec<String>;
 
-    /// Returns the causes that the vendor documents, and what is to be done about each.
+    /// Returns the causes that the vendor documents, and what is to be done about each. Every end
+    /// of a connection after which the adapter does not come back by itself must be among them.
     fn documented(&self) -> Vec<(Cause, Verdict)>;
 }
 

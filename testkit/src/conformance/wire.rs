@@ -1,7 +1,7 @@
 //! Bytes in and bytes out.
 
 use redial_core::http::HttpResponse;
-use redial_core::{Adapter, Frame, Secret};
+use redial_core::{Adapter, Frame, Secret, Verdict};
 
 use super::act::{Act, Link, Prints, Seen};
 use super::mutate;
@@ -143,10 +143,35 @@ pub(super) fn encode_decode_round_trip<V: Vendor>(vendor: &V) -> Result<String, 
             back += 1;
         }
     }
+    said_early(vendor)?;
     if out + back == 0 {
         return Err(Broken::still("nothing is described that is sent or said".into()));
     }
     Ok(format!("{out} texts sent, {back} texts received"))
+}
+
+/// What is said before the session is ready and reaches the application when it gets ready does so
+/// when the connection is lost first, too: nobody says it again.
+fn said_early<V: Vendor>(vendor: &V) -> Result<(), Broken> {
+    let is_retried = matches!(vendor.adapter().policy().verdict(EARLY_END), Verdict::Retry(_));
+    let Some(frame) = vendor.push(0, EARLY).filter(|_| is_retried) else { return Ok(()) };
+    let mut delivered = false;
+    for is_lost in [false, true] {
+        let mut rig = opened(vendor, false)?;
+        rig.receive(frame.clone())?;
+        if is_lost {
+            rig.lose(EARLY_END, None)?;
+        }
+        rig.get_online()?;
+        rig.settle()?;
+        let arrived = rig.texts.iter().any(|text| text == EARLY);
+        if is_lost && delivered && !arrived {
+            let what = "what was said before it was ready is lost with the connection";
+            return Err(rig.broken(what.into()).with_bytes(bytes_of(&frame)));
+        }
+        delivered |= arrived;
+    }
+    Ok(())
 }
 
 fn texts() -> Vec<String> {
@@ -183,12 +208,13 @@ pub(super) fn secrets_never_show<V: Vendor>(vendor: &V) -> Result<String, Broken
         rig.get_online()?;
         rig.act(Act::Send(BODY.into()))?;
         rig.settle()?;
+        if let Some(frame) = vendor.push(round as u64, BODY) {
+            rig.receive(frame)?;
+            rig.settle()?;
+        }
         for sample in vendor.samples() {
             rig.receive(sample)?;
             rig.settle()?;
-        }
-        if let Some(frame) = vendor.push(round as u64, BODY) {
-            rig.receive(frame)?;
         }
         let plain = Frame::Text(BODY.into());
         rig.print(|shown| *shown += &format!("{plain:?}"));
@@ -207,6 +233,10 @@ pub(super) fn secrets_never_show<V: Vendor>(vendor: &V) -> Result<String, Broken
         rig.act(Act::Connect)?;
     }
     let prints = rig.prints.take().unwrap_or_default();
+    if vendor.push(0, BODY).is_some() && !rig.texts.iter().any(|text| text == BODY) {
+        let what = "what the vendor says does not reach the application, so its Debug is not seen";
+        return Err(rig.broken(what.into()));
+    }
     let mut secrets = vendor.secrets();
     for secret in &secrets {
         if !travels(&prints.wire, secret) {
@@ -230,7 +260,7 @@ pub(super) fn secrets_never_show<V: Vendor>(vendor: &V) -> Result<String, Broken
 
 /// Returns whether a secret is among the bytes, as it is or in Base64, as basic authentication
 /// has it.
-fn travels(wire: &[u8], secret: &str) -> bool {
+pub(super) fn travels(wire: &[u8], secret: &str) -> bool {
     let found =
         |bytes: &[u8]| bytes.windows(secret.len().max(1)).any(|part| part == secret.as_bytes());
     let is_base64 =
@@ -267,6 +297,7 @@ pub(super) fn queues_are_bounded<V: Vendor>(vendor: &V) -> Result<String, Broken
     for sample in vendor.samples().into_iter().chain(pushed) {
         let mut rig = Rig::online(vendor)?;
         rig.link = Link::Stuck;
+        let before = kept(&rig)?;
         for _ in 0..FLOOD {
             rig.receive(sample.clone())?;
             rig.acts.clear();
@@ -276,6 +307,11 @@ pub(super) fn queues_are_bounded<V: Vendor>(vendor: &V) -> Result<String, Broken
                 let what = format!("more than {WAITING} exchanges at the same time");
                 return Err(rig.broken(what).with_bytes(bytes_of(&sample)));
             }
+        }
+        let more = kept(&rig)?.saturating_sub(before);
+        if more > KEPT {
+            let what = format!("after {FLOOD} like this it stores or shows {more} bytes more");
+            return Err(rig.broken(what).with_bytes(bytes_of(&sample)));
         }
         rig.link = Link::Silent;
         rig.act(Act::Tick)?;
@@ -296,6 +332,14 @@ pub(super) fn queues_are_bounded<V: Vendor>(vendor: &V) -> Result<String, Broken
     Ok(format!("{flooded} frames while the socket takes nothing"))
 }
 
+/// Returns how many bytes an adapter leaves to a later process, and shows.
+fn kept<V: Vendor>(rig: &Rig<'_, V>) -> Result<usize, Broken> {
+    let adapter = rig.session.adapter();
+    let stored = serde_json::to_vec(&adapter.cursor())
+        .map_err(|_| rig.broken("the cursor cannot be stored".into()))?;
+    Ok(stored.len() + format!("{adapter:?}").len())
+}
+
 fn bytes_of(frame: &Frame) -> Option<bytes::Bytes> {
     match frame {
         Frame::Text(bytes) | Frame::Binary(bytes) | Frame::Ping(bytes) | Frame::Pong(bytes) => {
@@ -307,13 +351,17 @@ fn bytes_of(frame: &Frame) -> Option<bytes::Bytes> {
 /// How many broken frames each state gets.
 const FRAMES: usize = 1_500;
 /// How many broken ways online there are.
-const ANSWERS: usize = 150;
+const ANSWERS: usize = 600;
 /// After how many acts a session is replaced by a fresh one.
 const FRESH: usize = 200;
 /// How often each frame is repeated.
 const FLOOD: usize = 2_000;
+/// How many bytes more may be stored after these.
+const KEPT: usize = 16 << 10;
 /// How much may wait.
 const WAITING: usize = 256;
+const EARLY: &str = "said before it was ready";
+const EARLY_END: redial_core::Cause = redial_core::Cause::Network;
 const BODY: &str = "canary-of-a-body-5eed";
 const LOSSES: [redial_core::Cause; 4] = [
     redial_core::Cause::Network,

@@ -5,7 +5,7 @@ use redial_testkit::conformance::{self, CHECKS, Failure};
 use crate::toy::{Flaw, ToyVendor};
 
 /// Every flaw, the check that finds it, and a part of what that says.
-const FLAWS: [(Flaw, &str, &str); 19] = [
+const FLAWS: [(Flaw, &str, &str); 29] = [
     (Flaw::IsGreetedOnce, "every_cause_has_a_verdict", "the script gets it no further than"),
     (Flaw::DoesNotHearARefusal, "every_cause_has_a_verdict", "nothing is done but to wait"),
     (Flaw::NamesNothing, "every_cause_has_a_verdict", "a step or a refusal has an empty name"),
@@ -25,6 +25,16 @@ const FLAWS: [(Flaw, &str, &str); 19] = [
     (Flaw::Counts, "twins_do_the_same", "a twin does the frame msg"),
     (Flaw::KeepsAnswers, "queues_are_bounded", "600 frames waited for the socket"),
     (Flaw::WeighsNothing, "queues_are_bounded", "a message of 3000 bytes weighs 0"),
+    (Flaw::GivesUpOnAnything, "documented_codes_are_in_the_table", "and no document says so"),
+    (Flaw::HasAllTheTime, "half_open_is_detectable", "would count as alive for 86410000 ms"),
+    (Flaw::IsMute, "secrets_never_show", "does not reach the application"),
+    (Flaw::HoldsWhatIsEarly, "encode_decode_round_trip", "is lost with the connection"),
+    (Flaw::Hoards, "queues_are_bounded", "it stores or shows"),
+    (Flaw::ReadsNoRetryAfter, "retry_after_is_heeded", "429 asks to wait 77000ms"),
+    (Flaw::KeepsItsFirstToken, "new_tokens_are_used", "\"canary-token\" is used after Close(4401)"),
+    (Flaw::ClaimsTheOldSession, "continuity_is_told_truly", "followed by a new session"),
+    (Flaw::ClaimsANewSession, "continuity_is_told_truly", "after a loss it is Fresh"),
+    (Flaw::ForgetsToForget, "continuity_is_told_truly", "followed by a new session"),
 ];
 
 #[test]
@@ -33,7 +43,7 @@ fn a_good_adapter_conforms_and_the_proof_says_what_was_tried() {
         .unwrap_or_else(|broken| panic!("{broken}"));
     let names: Vec<&str> = proof.checks().map(|(name, _)| name).collect();
     assert_eq!(names, CHECKS);
-    assert!(proof.to_string().starts_with("toy: 10 checks hold\n"), "{proof}");
+    assert!(proof.to_string().starts_with("toy: 13 checks hold\n"), "{proof}");
 }
 
 #[test]

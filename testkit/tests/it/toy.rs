@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use redial_core::http::{HttpRequest, HttpResponse, HttpResult, Method};
 use redial_core::{
     Adapter, Authorize, Cause, Class, Continuity, Cut, Fault, Frame, Handshake, Intent, Io,
-    Keepalive, MessageId, Outcome, Path, Policy, PolicySpec, Proof, Recovery, Resume, Rule, Rules,
-    Secret, Span, Timestamp, Verdict,
+    Keepalive, MessageId, Outcome, Pace, Path, Policy, PolicySpec, Proof, Recovery, Resume, Rule,
+    Rules, Secret, Span, Timestamp, Verdict, When,
 };
 use redial_testkit::conformance::{Sent, Vendor};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,26 @@ pub(crate) enum Flaw {
     KeepsAnswers,
     /// Finds everything light.
     WeighsNothing,
+    /// Gives up whatever it does not know.
+    GivesUpOnAnything,
+    /// Asks once a day whether the peer lives.
+    HasAllTheTime,
+    /// Says nothing to the application.
+    IsMute,
+    /// Keeps what comes before the greeting, and loses it with the connection.
+    HoldsWhatIsEarly,
+    /// Leaves every frame to a later process.
+    Hoards,
+    /// Does not read `Retry-After`.
+    ReadsNoRetryAfter,
+    /// Goes on with its first token.
+    KeepsItsFirstToken,
+    /// Takes every session for the old one.
+    ClaimsTheOldSession,
+    /// Takes every session for a new one.
+    ClaimsANewSession,
+    /// Goes on with a session that is to be forgotten.
+    ForgetsToForget,
 }
 
 /// The name of a step belongs to no adapter but to the type.
@@ -67,6 +87,8 @@ pub(crate) struct Toy<const NAMELESS: bool> {
     session: Option<String>,
     greeted: bool,
     tick_at: Option<Timestamp>,
+    early: Vec<Said>,
+    hoard: Vec<String>,
 }
 
 /// What the vendor says.
@@ -79,6 +101,7 @@ pub(crate) struct Said {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Cursor {
     session: Option<String>,
+    hoard: Vec<String>,
 }
 
 /// What the application sends.
@@ -93,12 +116,20 @@ impl<const NAMELESS: bool> Toy<NAMELESS> {
         if self.flaw == Flaw::KeepsAnswers && io.backlog() < 600 {
             io.text(|out| out.extend_from_slice(b"thanks"));
         }
+        if self.flaw == Flaw::Hoards {
+            self.hoard.push(text.into());
+        }
         match text.split_once(' ') {
             Some(("hello", _)) if self.flaw == Flaw::IsGreetedOnce && self.greeted => {}
             Some(("hello", session)) => {
                 self.greeted = true;
-                let known = self.session.as_deref() == Some(session);
+                let known = match self.flaw {
+                    Flaw::ClaimsTheOldSession => true,
+                    Flaw::ClaimsANewSession => false,
+                    _ => self.session.as_deref() == Some(session),
+                };
                 self.session = Some(session.into());
+                self.early.drain(..).for_each(|said| io.message(said));
                 io.ready(if known { Continuity::Resumed } else { Continuity::Fresh });
                 if self.flaw == Flaw::KeepsItselfAlive {
                     self.tick_at = Some(io.cx.now + Span::from_secs(5));
@@ -112,7 +143,12 @@ impl<const NAMELESS: bool> Toy<NAMELESS> {
             Some(("say", rest)) => {
                 let text = rest.split_once(' ').map_or("", |(_, text)| text);
                 let text = if self.flaw == Flaw::Trims { text.trim() } else { text };
-                io.message(Said { text: text.into(), shown: self.flaw == Flaw::ShowsTheBody });
+                let said = Said { text: text.into(), shown: self.flaw == Flaw::ShowsTheBody };
+                match self.flaw {
+                    Flaw::IsMute => {}
+                    Flaw::HoldsWhatIsEarly if !io.is_online() => self.early.push(said),
+                    _ => io.message(said),
+                }
             }
             _ => io.problem(Fault::Vendor, "a frame that is no message"),
         }
@@ -154,7 +190,10 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
     }
 
     fn dial(&mut self, intent: Intent, out: &mut Handshake) {
-        let session = self.session.as_deref().filter(|_| intent == Intent::Resume);
+        if intent == Intent::Restart && self.flaw != Flaw::ForgetsToForget {
+            self.session = None;
+        }
+        let session = self.session.as_deref();
         let token = self.token.as_deref().unwrap_or_default();
         let session = session.unwrap_or_default();
         out.url = format!("wss://toy.test/?token={token}&session={session}");
@@ -173,6 +212,9 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
         match answer {
             Ok(answer) if answer.status == 200 => {
                 let text = String::from_utf8_lossy(&answer.body).into_owned();
+                if self.flaw == Flaw::KeepsItsFirstToken && self.token.is_some() {
+                    return io.token_ready(None, true);
+                }
                 if self.flaw == Flaw::IndexesAnswers {
                     self.token = Some(text.split(' ').nth(1).expect("a token").into());
                 } else if let Some(token) = text.strip_prefix("token ") {
@@ -184,7 +226,8 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
             }
             Ok(_) if self.flaw == Flaw::DoesNotHearARefusal => {}
             Ok(answer) => {
-                io.token_failed(Cause::Http { step: 0, status: answer.status }, None);
+                let wait = answer.retry_after.filter(|_| self.flaw != Flaw::ReadsNoRetryAfter);
+                io.token_failed(Cause::Http { step: 0, status: answer.status }, wait);
             }
             Err(_) => io.token_failed(Cause::Network, None),
         }
@@ -221,13 +264,14 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
 
     fn cursor(&self) -> Cursor {
         let session = self.session.clone().filter(|_| self.flaw != Flaw::LeavesNothing);
-        Cursor { session }
+        Cursor { session, hoard: self.hoard.clone() }
     }
 
     fn restore(&mut self, cursor: Cursor) {
         if self.flaw != Flaw::ForgetsTheSession {
             self.session = cursor.session;
         }
+        self.hoard = cursor.hoard;
     }
 
     fn handle_pong(&mut self, io: &mut Io<'_, Self>) {
@@ -250,6 +294,7 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
 
     fn handle_closed(&mut self, _cause: Cause, _io: &mut Io<'_, Self>) {
         self.tick_at = None;
+        self.early.clear();
     }
 }
 
@@ -288,16 +333,40 @@ impl<const NAMELESS: bool> Vendor for ToyVendor<NAMELESS> {
     fn adapter(&self) -> Toy<NAMELESS> {
         let rules: &[Rule] = match self.0 {
             Flaw::SkipsTheDocuments => &[],
-            _ => &[Rule::close(4401, REGENERATE), Rule::close(4403, Verdict::Stop)],
+            _ => &[
+                Rule::close(4401, REGENERATE),
+                Rule::close(4403, Verdict::Stop),
+                Rule::close(4404, RESTART),
+                Rule::new(When::Network, Verdict::Retry(Recovery::KEEP)),
+            ],
+        };
+        let otherwise = match self.0 {
+            Flaw::GivesUpOnAnything => Verdict::Stop,
+            _ => PolicySpec::DEFAULT.otherwise,
         };
         let keepalive = match self.0 {
             Flaw::WatchesNobody => Keepalive::Off,
+            Flaw::HasAllTheTime => Keepalive::Probe {
+                interval: Span::from_secs(24 * 3600),
+                timeout: Span::from_secs(10),
+                misses: 1,
+                pace: Pace::Quiet,
+            },
             _ => PolicySpec::DEFAULT.keepalive,
         };
         let rules = Rules::new(rules);
         let resume = Resume::Always;
-        let policy = Policy::new(PolicySpec { rules, keepalive, resume, ..PolicySpec::DEFAULT });
-        Toy { flaw: self.0, policy, token: None, session: None, greeted: false, tick_at: None }
+        let spec = PolicySpec { rules, otherwise, keepalive, resume, ..PolicySpec::DEFAULT };
+        Toy {
+            flaw: self.0,
+            policy: Policy::new(spec),
+            token: None,
+            session: None,
+            greeted: false,
+            tick_at: None,
+            early: Vec::new(),
+            hoard: Vec::new(),
+        }
     }
 
     fn exchange(&self, _request: &HttpRequest) -> HttpResult {
@@ -347,7 +416,10 @@ impl<const NAMELESS: bool> Vendor for ToyVendor<NAMELESS> {
     }
 
     fn documented(&self) -> Vec<(Cause, Verdict)> {
-        vec![(Cause::Close(4401), REGENERATE), (Cause::Network, Verdict::Retry(Recovery::KEEP))]
+        let keep = Verdict::Retry(Recovery::KEEP);
+        let banned = (Cause::Close(4403), Verdict::Stop);
+        let gone = (Cause::Close(4404), RESTART);
+        vec![(Cause::Close(4401), REGENERATE), banned, gone, (Cause::Network, keep)]
     }
 }
 
@@ -360,6 +432,7 @@ fn words(frame: &Frame) -> Option<(&str, &str, &str)> {
 
 const KEY: &str = "canary-key";
 const TOKEN: &str = "canary-token";
+const RESTART: Verdict = Verdict::Retry(Recovery { intent: Intent::Restart, ..Recovery::KEEP });
 const REGENERATE: Verdict = Verdict::Retry(Recovery::REGENERATE);
 
 static COUNTED: AtomicU32 = AtomicU32::new(0);

@@ -205,6 +205,7 @@ impl Vendor for Api {
         let refused = if matches!(self.key, ApiKey::Ask) { REGENERATE } else { Verdict::Suspend };
         vec![
             (Cause::Handshake(400), refused),
+            (Cause::Handshake(401), refused),
             (Cause::Handshake(403), refused),
             (Cause::Close(1005), KEEP),
             (Cause::Close(1006), KEEP),

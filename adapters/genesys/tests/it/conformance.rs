@@ -169,6 +169,10 @@ impl Vendor for Web {
         "genesys web messaging"
     }
 
+    fn takes_sessions_up(&self) -> bool {
+        self.resend
+    }
+
     fn adapter(&self) -> WebMessaging {
         messenger().resend(self.resend).token(CANARY.into()).build().expect("a good configuration")
     }
