@@ -15,6 +15,7 @@ mod http;
 mod hub;
 pub(crate) mod listener;
 pub mod liveperson;
+mod options;
 mod random;
 pub mod ringcentral;
 mod shared;
@@ -27,5 +28,6 @@ pub mod vonage;
 mod wire;
 
 pub use fault::{Command, Direction, Refusal, Refused, STEPS, Silence};
+pub use options::{Builder, Options, Simulator};
 pub use sim::Sim;
 pub use wire::WireLog;

@@ -19,20 +19,9 @@ use super::control;
 use super::fault::{Command, Direction, Refusal, Silence};
 use super::hub::{Hub, Vendor};
 use super::listener::{BACKLOG, Gate, bind};
+use super::options::Options;
 use super::tls::Tls;
 use super::wire::WireLog;
-
-/// Where and how a simulator listens.
-#[derive(Clone, Debug)]
-pub(crate) struct Listen {
-    pub(crate) addr: SocketAddr,
-    pub(crate) control: SocketAddr,
-    pub(crate) advertise: Option<String>,
-    pub(crate) tls: bool,
-    pub(crate) ca_path: Option<PathBuf>,
-    pub(crate) recv_buffer: Option<u32>,
-    pub(crate) wire_capacity: usize,
-}
 
 /// A simulator that listens; it ends when dropped.
 ///
@@ -55,31 +44,36 @@ struct Ca {
 }
 
 impl Sim {
-    /// Starts listening; `vendor` is made once the advertised host and port are known.
-    pub(crate) async fn start(
-        listen: Listen,
-        vendor: impl FnOnce(&str, Arc<WireLog>) -> Box<dyn Vendor>,
-    ) -> io::Result<Self> {
-        let listener = bind(listen.addr, listen.recv_buffer)?.listen(BACKLOG)?;
+    /// Starts listening; the vendor is made once the advertised host and port are known.
+    pub(crate) async fn start<S, V>(
+        mut options: Options<S>,
+        vendor: impl FnOnce(&str, Options<S>, Arc<WireLog>) -> V,
+    ) -> io::Result<(Self, Arc<V>)>
+    where
+        Arc<V>: Vendor + 'static,
+    {
+        let listener = bind(options.listen, options.recv_buffer)?.listen(BACKLOG)?;
         let addr = listener.local_addr()?;
-        let control_listener = TcpListener::bind(listen.control).await?;
+        let control_listener = TcpListener::bind(options.control).await?;
         let control = control_listener.local_addr()?;
-        let advertised = listen.advertise.unwrap_or_else(|| reachable(addr).to_string());
+        let advertised = options.advertise.take().unwrap_or_else(|| reachable(addr).to_string());
         let host = advertised.rsplit_once(':').map_or(advertised.as_str(), |(host, _)| host);
-        let tls = listen.tls.then(|| Tls::new(Some(host))).transpose()?;
+        let tls = options.tls.then(|| Tls::new(Some(host))).transpose()?;
         let ca = match &tls {
-            Some(tls) => Some(Ca::write(&tls.ca_pem, listen.ca_path, addr.port())?),
+            Some(tls) => Some(Ca::write(&tls.ca_pem, options.ca_path.take(), addr.port())?),
             None => None,
         };
 
         let (stop, stopped) = watch::channel(false);
         let (down, down_requests) = mpsc::channel(16);
-        let wire = Arc::new(WireLog::new(listen.wire_capacity));
-        let hub = Arc::new(Hub::new(vendor(&advertised, wire.clone()), wire, down));
+        let wire = Arc::new(WireLog::new(options.wire_capacity));
+        let recv_buffer = options.recv_buffer;
+        let vendor = Arc::new(vendor(&advertised, options, wire.clone()));
+        let hub = Arc::new(Hub::new(Box::new(vendor.clone()), wire, down));
         let gate = Gate {
             hub: hub.clone(),
             addr,
-            recv_buffer: listen.recv_buffer,
+            recv_buffer,
             tls: tls.map(|tls| tls.acceptor),
             down: down_requests,
             stop: stopped.clone(),
@@ -87,7 +81,7 @@ impl Sim {
         let mut tasks = JoinSet::new();
         tasks.spawn(gate.run(listener));
         tasks.spawn(control::run(hub.clone(), control_listener, stopped));
-        Ok(Self { hub, addr, control, advertised, ca, stop, tasks })
+        Ok((Self { hub, addr, control, advertised, ca, stop, tasks }, vendor))
     }
 
     /// Gives the address that it listens on.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use redial_testkit::servers::{evolution, genesys, liveperson, ringcentral, vonage};
+use redial_testkit::servers::{Options, evolution, genesys, liveperson, ringcentral, vonage};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -29,77 +29,48 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn liveperson(args: ServeLivePersonArgs) -> Result<ExitCode, Failure> {
-    let ServeCommonArgs { listen, control, tls, ca_out, seed, advertise, set, json: _ } =
-        args.common;
-    let defaults = liveperson::Options::default();
-    let mut options =
-        liveperson::Options { listen, control, advertise, tls, ca_path: ca_out, seed, ..defaults };
-    apply(&set, |key, value| options.settings.set(key, value))?;
+    let mut settings = liveperson::Settings::default();
+    apply(&args.common, |key, value| settings.set(key, value))?;
+    let options = options(args.common, settings);
     serve(|records, shutdown| liveperson::serve(options, records, shutdown)).await
 }
 
 async fn genesys(args: ServeGenesysArgs) -> Result<ExitCode, Failure> {
-    let ServeCommonArgs { listen, control, tls, ca_out, seed, advertise, set, json: _ } =
-        args.common;
     let profile = match args.profile {
         Profile::Guest => genesys::Profile::Guest,
         Profile::WebMessaging => genesys::Profile::WebMessaging,
     };
-    let defaults = genesys::Options::default();
-    let mut options = genesys::Options {
-        profile,
-        listen,
-        control,
-        advertise,
-        tls,
-        ca_path: ca_out,
-        seed,
-        ..defaults
-    };
+    let mut settings = genesys::Settings { profile, ..Default::default() };
     if let Some(dedupe) = args.dedupe {
-        options.settings.dedupe = dedupe == Switch::On;
+        settings.dedupe = dedupe == Switch::On;
     }
     if let Some(seconds) = args.expires_in {
-        options.settings.expires_in_s = seconds;
-        options.settings.session_ttl = Duration::from_secs(seconds);
+        settings.expires_in_s = seconds;
+        settings.session_ttl = Duration::from_secs(seconds);
     }
-    apply(&set, |key, value| options.settings.set(key, value))?;
+    apply(&args.common, |key, value| settings.set(key, value))?;
+    let options = options(args.common, settings);
     serve(|records, shutdown| genesys::serve(options, records, shutdown)).await
 }
 
 async fn evolution(args: ServeEvolutionArgs) -> Result<ExitCode, Failure> {
-    let ServeCommonArgs { listen, control, tls, ca_out, seed, advertise, set, json: _ } =
-        args.common;
     let profile = match args.profile {
         EvolutionProfile::Codechat => evolution::Profile::CodeChat,
         EvolutionProfile::V2 => evolution::Profile::V2,
     };
-    let defaults = evolution::Options::default();
-    let mut options = evolution::Options {
-        profile,
-        listen,
-        control,
-        advertise,
-        tls,
-        ca_path: ca_out,
-        seed,
-        ..defaults
-    };
+    let mut settings = evolution::Settings { profile, ..Default::default() };
     if let Some(secret) = args.jwt_secret {
-        options.settings.set("jwt_secret", &Value::String(secret)).map_err(Failure::usage)?;
+        settings.set("jwt_secret", &Value::String(secret)).map_err(Failure::usage)?;
     }
-    apply(&set, |key, value| options.settings.set(key, value))?;
+    apply(&args.common, |key, value| settings.set(key, value))?;
+    let options = options(args.common, settings);
     serve(|records, shutdown| evolution::serve(options, records, shutdown)).await
 }
 
 async fn ringcentral(args: ServeRingCentralArgs) -> Result<ExitCode, Failure> {
-    let ServeCommonArgs { listen, control, tls, ca_out, seed, advertise, set, json: _ } =
-        args.common;
-    let defaults = ringcentral::Options::default();
-    let mut options =
-        ringcentral::Options { listen, control, advertise, tls, ca_path: ca_out, seed, ..defaults };
+    let mut settings = ringcentral::Settings::default();
     if let Some(reuse) = args.ws_token_reuse {
-        options.settings.ws_token_reuse = match reuse {
+        settings.ws_token_reuse = match reuse {
             TokenReuse::Kick => ringcentral::TokenReuse::Kick,
             TokenReuse::Reject => ringcentral::TokenReuse::Reject,
             TokenReuse::Allow => ringcentral::TokenReuse::Allow,
@@ -111,41 +82,45 @@ async fn ringcentral(args: ServeRingCentralArgs) -> Result<ExitCode, Failure> {
         ("replay_delay_ms", args.replay_delay_ms),
     ] {
         if let Some(value) = value {
-            options.settings.set(key, &value.into()).map_err(Failure::usage)?;
+            settings.set(key, &value.into()).map_err(Failure::usage)?;
         }
     }
-    apply(&set, |key, value| options.settings.set(key, value))?;
+    apply(&args.common, |key, value| settings.set(key, value))?;
+    let options = options(args.common, settings);
     serve(|records, shutdown| ringcentral::serve(options, records, shutdown)).await
 }
 
 async fn vonage(args: ServeVonageArgs) -> Result<ExitCode, Failure> {
-    let ServeCommonArgs { listen, control, tls, ca_out, seed, advertise, set, json: _ } =
-        args.common;
-    let defaults = vonage::Options::new(match args.generation {
+    let mut settings = vonage::Settings::new(match args.generation {
         VonageGeneration::V1 => vonage::Generation::V1,
         VonageGeneration::V2 => vonage::Generation::V2,
     });
-    let mut options =
-        vonage::Options { listen, control, advertise, tls, ca_path: ca_out, seed, ..defaults };
     for (key, value) in [
         ("ping_interval_ms", args.ping_interval),
         ("ping_timeout_ms", args.ping_timeout),
         ("window_ms", args.window),
     ] {
         if let Some(value) = value {
-            options.settings.set(key, &value.into()).map_err(Failure::usage)?;
+            settings.set(key, &value.into()).map_err(Failure::usage)?;
         }
     }
-    apply(&set, |key, value| options.settings.set(key, value))?;
+    apply(&args.common, |key, value| settings.set(key, value))?;
+    let options = options(args.common, settings);
     serve(|records, shutdown| vonage::serve(options, records, shutdown)).await
+}
+
+/// Returns the options that every simulator has.
+fn options<S>(args: ServeCommonArgs, settings: S) -> Options<S> {
+    let ServeCommonArgs { listen, control, tls, ca_out, seed, advertise, set: _, json: _ } = args;
+    Options { listen, control, advertise, tls, ca_path: ca_out, seed, ..Options::new(settings) }
 }
 
 /// Sets what `--set` says.
 fn apply(
-    pairs: &[String],
+    args: &ServeCommonArgs,
     mut set: impl FnMut(&str, &Value) -> Result<(), String>,
 ) -> Result<(), Failure> {
-    for pair in pairs {
+    for pair in &args.set {
         let (key, value) =
             pair.split_once('=').ok_or_else(|| Failure::usage("--set takes KEY=VALUE"))?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.into()));

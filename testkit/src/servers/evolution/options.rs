@@ -1,10 +1,10 @@
 //! What can be chosen about the Evolution simulator, at its start and at run time.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::servers;
 
 /// Which of the two protocols is simulated.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -28,56 +28,14 @@ impl Profile {
 }
 
 /// Everything that is chosen at the start.
-///
-/// The default is what `redial serve evolution` does; [`Options::for_tests`] is stricter.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Which protocol is simulated.
-    pub profile: Profile,
-    /// Where the vendor's endpoints listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Where the control endpoint listens.
-    pub control: SocketAddr,
-    /// `HOST:PORT` that clients reach it by; the listener's own when absent.
-    pub advertise: Option<String>,
-    /// Whether everything but the control endpoint speaks TLS.
-    pub tls: bool,
-    /// Where the authority's certificate is written; a temporary file when absent.
-    pub ca_path: Option<PathBuf>,
-    /// Seed of everything that looks random.
-    pub seed: u64,
-    /// How many wire records are kept.
-    pub wire_capacity: usize,
-    /// Size of the receive buffer of each connection; small ones make a stall felt soon.
-    pub recv_buffer: Option<u32>,
-    /// What can be changed at run time as well.
-    pub settings: Settings,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self {
-            profile: Profile::default(),
-            listen: loopback,
-            control: loopback,
-            advertise: None,
-            tls: false,
-            ca_path: None,
-            seed: 1,
-            wire_capacity: 100_000,
-            recv_buffer: None,
-            settings: Settings::default(),
-        }
-    }
-}
+pub type Options = servers::Options<Settings>;
 
 impl Options {
     /// Lets tokens expire, and knows only what was created.
     #[must_use]
     pub fn for_tests() -> Self {
         let settings = Settings { expires_in_s: 3600, adopt: false, ..Settings::default() };
-        Self { settings, ..Self::default() }
+        Self::new(settings)
     }
 }
 
@@ -95,6 +53,8 @@ pub enum RefuseMode {
 /// What can be changed at run time, by [`Settings::set`].
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The protocol that is simulated; `set` does not change it.
+    pub profile: Profile,
     /// Secret that tokens are signed with (codechat).
     pub jwt_secret: String,
     /// Life of issued tokens in seconds; with 0 the expiry of any token is ignored (codechat).
@@ -137,6 +97,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            profile: Profile::default(),
             jwt_secret: DEFAULT_SECRET.to_owned(),
             expires_in_s: 0,
             adopt: true,

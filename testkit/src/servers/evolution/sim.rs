@@ -12,15 +12,28 @@ use tokio::sync::mpsc;
 use super::Evolution;
 use super::builder::Builder;
 use super::jwt;
-use super::options::Options;
+use super::options::{Options, Settings};
 use super::state::State;
+use crate::servers::Simulator;
 use crate::servers::fault::Command;
-use crate::servers::sim::{Listen, Sim};
+use crate::servers::sim::Sim;
 
 /// A running Evolution simulator; it ends when dropped.
 pub struct EvolutionSim {
     sim: Sim,
     vendor: Arc<Evolution>,
+}
+
+impl Simulator for EvolutionSim {
+    type Settings = Settings;
+
+    async fn start(options: Options) -> io::Result<Self> {
+        let (sim, vendor) = Sim::start(options, |host, options, wire| {
+            Evolution::new(options.settings.profile, options.seed, options.settings, host, wire)
+        })
+        .await?;
+        Ok(Self { sim, vendor })
+    }
 }
 
 impl EvolutionSim {
@@ -29,33 +42,6 @@ impl EvolutionSim {
     #[must_use]
     pub fn builder() -> Builder {
         Builder { options: Options::for_tests() }
-    }
-
-    /// Starts a simulator.
-    ///
-    /// # Errors
-    ///
-    /// Fails when it cannot listen or cannot write the authority's certificate.
-    pub async fn start(options: Options) -> io::Result<Self> {
-        let listen = Listen {
-            addr: options.listen,
-            control: options.control,
-            advertise: options.advertise,
-            tls: options.tls,
-            ca_path: options.ca_path,
-            recv_buffer: options.recv_buffer,
-            wire_capacity: options.wire_capacity,
-        };
-        let mut made = None;
-        let sim = Sim::start(listen, |host, wire| {
-            let (profile, seed) = (options.profile, options.seed);
-            let vendor = Arc::new(Evolution::new(profile, seed, options.settings, host, wire));
-            made = Some(vendor.clone());
-            Box::new(vendor)
-        })
-        .await?;
-        let vendor = made.ok_or_else(|| io::Error::other("the vendor was not made"))?;
-        Ok(Self { sim, vendor })
     }
 
     /// Makes every token and key so far invalid for new sockets; open sockets stay, and a token that

@@ -1,10 +1,10 @@
 //! What can be chosen about the Genesys simulator, at its start and at run time.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::servers;
 
 use super::limits::Rate;
 
@@ -30,56 +30,14 @@ impl Profile {
 }
 
 /// Everything that is chosen at the start.
-///
-/// The default is what `redial serve genesys` does; [`Options::for_tests`] is stricter.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Which service is simulated.
-    pub profile: Profile,
-    /// Where the vendor's endpoints listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Where the control endpoint listens.
-    pub control: SocketAddr,
-    /// `HOST:PORT` that clients reach it by; the listener's own when absent.
-    pub advertise: Option<String>,
-    /// Whether everything but the control endpoint speaks TLS.
-    pub tls: bool,
-    /// Where the authority's certificate is written; a temporary file when absent.
-    pub ca_path: Option<PathBuf>,
-    /// Seed of everything that looks random.
-    pub seed: u64,
-    /// How many wire records are kept.
-    pub wire_capacity: usize,
-    /// Size of the receive buffer of each connection; small ones make a stall felt soon.
-    pub recv_buffer: Option<u32>,
-    /// What can be changed at run time as well.
-    pub settings: Settings,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self {
-            profile: Profile::Guest,
-            listen: loopback,
-            control: loopback,
-            advertise: None,
-            tls: false,
-            ca_path: None,
-            seed: 1,
-            wire_capacity: 100_000,
-            recv_buffer: None,
-            settings: Settings::default(),
-        }
-    }
-}
+pub type Options = servers::Options<Settings>;
 
 impl Options {
     /// Opens a guest's socket only to those who show the guest token.
     #[must_use]
     pub fn for_tests() -> Self {
         let settings = Settings { socket_auth: SocketAuth::Required, ..Settings::default() };
-        Self { settings, ..Self::default() }
+        Self::new(settings)
     }
 }
 
@@ -113,6 +71,8 @@ pub enum DedupeScope {
 /// What can be changed at run time, by [`Settings::set`].
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The service that is simulated; `set` does not change it.
+    pub profile: Profile,
     /// Whether a message whose id is known is acknowledged without being delivered again.
     pub dedupe: bool,
     /// Where ids must be unique.
@@ -172,6 +132,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            profile: Profile::default(),
             dedupe: true,
             dedupe_scope: DedupeScope::Conversation,
             answer_delay: Duration::ZERO,

@@ -12,10 +12,11 @@ use tokio::sync::mpsc;
 use super::Genesys;
 use super::builder::Builder;
 use super::delivery::CutWhen;
-use super::options::Options;
+use super::options::{Options, Settings};
 use super::state::State;
+use crate::servers::Simulator;
 use crate::servers::fault::Command;
-use crate::servers::sim::{Listen, Sim};
+use crate::servers::sim::Sim;
 
 /// A running Genesys simulator; it ends when dropped.
 pub struct GenesysSim {
@@ -23,38 +24,23 @@ pub struct GenesysSim {
     vendor: Arc<Genesys>,
 }
 
+impl Simulator for GenesysSim {
+    type Settings = Settings;
+
+    async fn start(options: Options) -> io::Result<Self> {
+        let (sim, vendor) = Sim::start(options, |_, options, wire| {
+            Genesys::new(options.settings.profile, options.seed, options.settings, wire)
+        })
+        .await?;
+        Ok(Self { sim, vendor })
+    }
+}
+
 impl GenesysSim {
     /// Begins with the options for tests: plain text, and sockets that need the guest token.
     #[must_use]
     pub fn builder() -> Builder {
         Builder { options: Options::for_tests() }
-    }
-
-    /// Starts a simulator.
-    ///
-    /// # Errors
-    ///
-    /// Fails when it cannot listen or cannot write the authority's certificate.
-    pub async fn start(options: Options) -> io::Result<Self> {
-        let listen = Listen {
-            addr: options.listen,
-            control: options.control,
-            advertise: options.advertise,
-            tls: options.tls,
-            ca_path: options.ca_path,
-            recv_buffer: options.recv_buffer,
-            wire_capacity: options.wire_capacity,
-        };
-        let mut made = None;
-        let sim = Sim::start(listen, |_, wire| {
-            let (profile, seed) = (options.profile, options.seed);
-            let vendor = Arc::new(Genesys::new(profile, seed, options.settings, wire));
-            made = Some(vendor.clone());
-            Box::new(vendor)
-        })
-        .await?;
-        let vendor = made.ok_or_else(|| io::Error::other("the vendor was not made"))?;
-        Ok(Self { sim, vendor })
     }
 
     /// Makes every guest token so far answer 401; for Web Messaging forgets every session and every

@@ -1,52 +1,13 @@
 //! What can be chosen about the LivePerson simulator, at its start and at run time.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// Everything that is chosen at the start.
-///
-/// The default is what `redial serve liveperson` does; [`Options::for_tests`] is stricter.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where the vendor's endpoints listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Where the control endpoint listens.
-    pub control: SocketAddr,
-    /// `HOST:PORT` that the domain lookup names; the listener's own when absent.
-    pub advertise: Option<String>,
-    /// Whether everything but the control endpoint speaks TLS.
-    pub tls: bool,
-    /// Where the authority's certificate is written; a temporary file when absent.
-    pub ca_path: Option<PathBuf>,
-    /// Seed of everything that looks random.
-    pub seed: u64,
-    /// How many wire records are kept.
-    pub wire_capacity: usize,
-    /// Size of the receive buffer of each connection; small ones make a stall felt soon.
-    pub recv_buffer: Option<u32>,
-    /// What can be changed at run time as well.
-    pub settings: Settings,
-}
+use crate::servers;
 
-impl Default for Options {
-    fn default() -> Self {
-        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self {
-            listen: loopback,
-            control: loopback,
-            advertise: None,
-            tls: false,
-            ca_path: None,
-            seed: 1,
-            wire_capacity: 100_000,
-            recv_buffer: None,
-            settings: Settings::default(),
-        }
-    }
-}
+/// Everything that is chosen at the start.
+pub type Options = servers::Options<Settings>;
 
 impl Options {
     /// Accepts issued bearers only, and issues such as must be percent-encoded.
@@ -54,7 +15,7 @@ impl Options {
     pub fn for_tests() -> Self {
         let settings =
             Settings { bearers: Bearers::Issued, awkward_bearers: true, ..Settings::default() };
-        Self { settings, ..Self::default() }
+        Self::new(settings)
     }
 }
 

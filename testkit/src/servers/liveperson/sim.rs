@@ -13,52 +13,11 @@ use super::LivePerson;
 use super::options::{Options, Settings};
 use super::state::State;
 use crate::servers::fault::Command;
-use crate::servers::sim::{Listen, Sim};
+use crate::servers::sim::Sim;
+use crate::servers::{self, Simulator};
 
 /// Chooses the options of a simulator for a test.
-#[derive(Clone, Debug)]
-pub struct Builder {
-    options: Options,
-}
-
-impl Builder {
-    /// Speaks TLS, or not (the default).
-    #[must_use]
-    pub fn tls(mut self, on: bool) -> Self {
-        self.options.tls = on;
-        self
-    }
-
-    /// Seeds everything that looks random.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.options.seed = seed;
-        self
-    }
-
-    /// Changes any other option.
-    #[must_use]
-    pub fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        change(&mut self.options);
-        self
-    }
-
-    /// Changes any setting.
-    #[must_use]
-    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        change(&mut self.options.settings);
-        self
-    }
-
-    /// Starts the simulator.
-    ///
-    /// # Errors
-    ///
-    /// Fails when it cannot listen or cannot write the authority's certificate.
-    pub async fn start(self) -> io::Result<LivePersonSim> {
-        LivePersonSim::start(self.options).await
-    }
-}
+pub type Builder = servers::Builder<LivePersonSim>;
 
 /// A running LivePerson simulator; it ends when dropped.
 pub struct LivePersonSim {
@@ -66,37 +25,23 @@ pub struct LivePersonSim {
     vendor: Arc<LivePerson>,
 }
 
+impl Simulator for LivePersonSim {
+    type Settings = Settings;
+
+    async fn start(options: Options) -> io::Result<Self> {
+        let (sim, vendor) = Sim::start(options, |host, options, wire| {
+            LivePerson::new(host, options.seed, options.settings, &wire)
+        })
+        .await?;
+        Ok(Self { sim, vendor })
+    }
+}
+
 impl LivePersonSim {
     /// Begins with the options for tests: plain text, and bearers that need percent-encoding.
     #[must_use]
     pub fn builder() -> Builder {
         Builder { options: Options::for_tests() }
-    }
-
-    /// Starts a simulator.
-    ///
-    /// # Errors
-    ///
-    /// Fails when it cannot listen or cannot write the authority's certificate.
-    pub async fn start(options: Options) -> io::Result<Self> {
-        let listen = Listen {
-            addr: options.listen,
-            control: options.control,
-            advertise: options.advertise,
-            tls: options.tls,
-            ca_path: options.ca_path,
-            recv_buffer: options.recv_buffer,
-            wire_capacity: options.wire_capacity,
-        };
-        let mut made = None;
-        let sim = Sim::start(listen, |host, wire| {
-            let vendor = Arc::new(LivePerson::new(host, options.seed, options.settings, &wire));
-            made = Some(vendor.clone());
-            Box::new(vendor)
-        })
-        .await?;
-        let vendor = made.ok_or_else(|| io::Error::other("the vendor was not made"))?;
-        Ok(Self { sim, vendor })
     }
 
     /// Makes every bearer so far invalid.

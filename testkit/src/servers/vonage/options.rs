@@ -1,12 +1,10 @@
 //! What can be chosen about the Vonage simulator, at its start and at run time.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::servers::socketio;
+use crate::servers::{self, socketio};
 
 /// Which generation of the platform is simulated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,51 +27,7 @@ impl Generation {
 }
 
 /// Everything that is chosen at the start.
-///
-/// The default is what `redial serve vonage` does.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where the vendor's endpoints listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Where the control endpoint listens.
-    pub control: SocketAddr,
-    /// `HOST:PORT` that the first line names; the listener's own when absent.
-    pub advertise: Option<String>,
-    /// Whether everything but the control endpoint speaks TLS.
-    pub tls: bool,
-    /// Where the authority's certificate is written; a temporary file when absent.
-    pub ca_path: Option<PathBuf>,
-    /// Seed of everything that looks random.
-    pub seed: u64,
-    /// How many wire records are kept.
-    pub wire_capacity: usize,
-    /// Size of the receive buffer of each connection; small ones make a stall felt soon.
-    pub recv_buffer: Option<u32>,
-    /// The generation.
-    pub generation: Generation,
-    /// What can be changed at run time as well.
-    pub settings: Settings,
-}
-
-impl Options {
-    /// Gives the defaults of a generation.
-    #[must_use]
-    pub fn new(generation: Generation) -> Self {
-        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self {
-            listen: loopback,
-            control: loopback,
-            advertise: None,
-            tls: false,
-            ca_path: None,
-            seed: 1,
-            wire_capacity: 100_000,
-            recv_buffer: None,
-            generation,
-            settings: Settings::new(generation),
-        }
-    }
-}
+pub type Options = servers::Options<Settings>;
 
 /// What becomes of an attached session when its token expires.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -133,6 +87,8 @@ pub enum Withhold {
 /// What can be changed at run time, by [`Settings::set`].
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The generation that is simulated; `set` does not change it.
+    pub generation: Generation,
     /// Pace of the heartbeat, as the handshake announces it.
     pub ping_interval: Duration,
     /// Time for the answer to a heartbeat.
@@ -187,6 +143,7 @@ impl Settings {
     pub fn new(generation: Generation) -> Self {
         let config = socketio::Config::new(generation.protocol());
         Self {
+            generation,
             ping_interval: config.ping_interval,
             ping_timeout: config.ping_timeout,
             max_payload: config.max_payload,

@@ -14,52 +14,11 @@ use super::Vonage;
 use super::options::{Generation, Options, Settings};
 use super::state::State;
 use crate::servers::fault::Command;
-use crate::servers::sim::{Listen, Sim};
+use crate::servers::sim::Sim;
+use crate::servers::{self, Simulator};
 
 /// Chooses the options of a simulator for a test.
-#[derive(Clone, Debug)]
-pub struct Builder {
-    options: Options,
-}
-
-impl Builder {
-    /// Speaks TLS, or not (the default).
-    #[must_use]
-    pub fn tls(mut self, on: bool) -> Self {
-        self.options.tls = on;
-        self
-    }
-
-    /// Seeds everything that looks random.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.options.seed = seed;
-        self
-    }
-
-    /// Changes any other option.
-    #[must_use]
-    pub fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        change(&mut self.options);
-        self
-    }
-
-    /// Changes any setting.
-    #[must_use]
-    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        change(&mut self.options.settings);
-        self
-    }
-
-    /// Starts the simulator.
-    ///
-    /// # Errors
-    ///
-    /// Fails when it cannot listen or cannot write the authority's certificate.
-    pub async fn start(self) -> io::Result<VonageSim> {
-        VonageSim::start(self.options).await
-    }
-}
+pub type Builder = servers::Builder<VonageSim>;
 
 /// A running Vonage simulator; it ends when dropped.
 pub struct VonageSim {
@@ -71,39 +30,24 @@ pub struct VonageSim {
 /// The task that waits for tokens to expire; it ends with the simulator.
 struct Watch(JoinHandle<()>);
 
+impl Simulator for VonageSim {
+    type Settings = Settings;
+
+    async fn start(options: Options) -> io::Result<Self> {
+        let (sim, vendor) = Sim::start(options, |_, options, wire| {
+            Vonage::new(options.settings.generation, options.seed, options.settings, wire)
+        })
+        .await?;
+        let watch = Watch(tokio::spawn(vendor.clone().watch()));
+        Ok(Self { sim, vendor, _watch: watch })
+    }
+}
+
 impl VonageSim {
     /// Begins with the defaults of a generation: plain text, any token that is not expired.
     #[must_use]
     pub fn builder(generation: Generation) -> Builder {
-        Builder { options: Options::new(generation) }
-    }
-
-    /// Starts a simulator.
-    ///
-    /// # Errors
-    ///
-    /// Fails when it cannot listen or cannot write the authority's certificate.
-    pub async fn start(options: Options) -> io::Result<Self> {
-        let listen = Listen {
-            addr: options.listen,
-            control: options.control,
-            advertise: options.advertise,
-            tls: options.tls,
-            ca_path: options.ca_path,
-            recv_buffer: options.recv_buffer,
-            wire_capacity: options.wire_capacity,
-        };
-        let mut made = None;
-        let sim = Sim::start(listen, |_, wire| {
-            let (generation, seed) = (options.generation, options.seed);
-            let vendor = Arc::new(Vonage::new(generation, seed, options.settings, wire));
-            made = Some(vendor.clone());
-            Box::new(vendor)
-        })
-        .await?;
-        let vendor = made.ok_or_else(|| io::Error::other("the vendor was not made"))?;
-        let watch = Watch(tokio::spawn(vendor.clone().watch()));
-        Ok(Self { sim, vendor, _watch: watch })
+        Builder { options: Options::new(Settings::new(generation)) }
     }
 
     /// Gives the path of the WebSocket, with its last slash.

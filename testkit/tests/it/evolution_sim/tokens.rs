@@ -1,7 +1,7 @@
 //! Where CodeChat's tokens come from, how long they are good, and how they are renewed.
 
-use redial_testkit::servers::Refusal;
 use redial_testkit::servers::evolution::{EvolutionSim, Options, sign};
+use redial_testkit::servers::{Refusal, Simulator as _};
 use serde_json::{Value, json};
 
 use super::client::{

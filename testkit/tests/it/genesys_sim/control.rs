@@ -1,6 +1,6 @@
 //! The control endpoint, the wire log, and `serve`.
 
-use redial_testkit::servers::genesys::{GenesysSim, Options, Profile, serve};
+use redial_testkit::servers::genesys::{GenesysSim, Options, Profile, Settings, serve};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -208,7 +208,7 @@ async fn wire_lines_show_what_was_said() {
 async fn serve_announces_itself_and_then_logs() {
     let (records, mut lines) = mpsc::channel(64);
     let (stop, stopped) = oneshot::channel::<()>();
-    let options = Options { profile: Profile::WebMessaging, ..Options::default() };
+    let options = Options::new(Settings { profile: Profile::WebMessaging, ..Settings::default() });
     let served = tokio::spawn(serve(options, records, async {
         let _ = stopped.await;
     }));

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use futures_util::SinkExt;
-use redial_testkit::servers::Refusal;
-use redial_testkit::servers::genesys::{CutWhen, GenesysSim, Options, Profile};
+use redial_testkit::servers::genesys::{CutWhen, GenesysSim, Options, Profile, Settings};
+use redial_testkit::servers::{Refusal, Simulator as _};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -53,7 +53,7 @@ impl Player {
     async fn new(name: String, lines: Vec<Value>) -> Self {
         let web = name.starts_with("webmessaging");
         let profile = if web { Profile::WebMessaging } else { Profile::Guest };
-        let options = Options { profile, ..Options::default() };
+        let options = Options::new(Settings { profile, ..Settings::default() });
         let sim = GenesysSim::start(options).await.unwrap();
         Self {
             name,

@@ -8,8 +8,8 @@ use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 
 use futures_util::SinkExt;
-use redial_testkit::servers::Refusal;
 use redial_testkit::servers::liveperson::{LivePersonSim, Options};
+use redial_testkit::servers::{Refusal, Simulator as _};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;

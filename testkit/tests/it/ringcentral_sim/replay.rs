@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use futures_util::SinkExt;
-use redial_testkit::servers::Refusal;
 use redial_testkit::servers::ringcentral::{
     Options, RecoveryAnswer, RingCentralSim, Timeout, TokenReuse, WscMode,
 };
+use redial_testkit::servers::{Refusal, Simulator as _};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};

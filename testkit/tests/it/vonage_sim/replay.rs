@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use futures_util::future::join_all;
-use redial_testkit::servers::Refusal;
-use redial_testkit::servers::vonage::{Generation, Options, RejectWith, UnknownSession, VonageSim};
+use redial_testkit::servers::vonage::{
+    Generation, Options, RejectWith, Settings, UnknownSession, VonageSim,
+};
+use redial_testkit::servers::{Refusal, Simulator as _};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -54,7 +56,7 @@ impl Player {
     async fn new(name: String, lines: Vec<Value>) -> Self {
         let platform = lines[0]["platform"].clone();
         let generation = if platform["gen"] == "v1" { Generation::V1 } else { Generation::V2 };
-        let mut options = Options::new(generation);
+        let mut options = Options::new(Settings::new(generation));
         if let Some(window) = platform["sessionWindowMs"].as_u64() {
             options.settings.window = Duration::from_millis(window);
         }
