@@ -63,6 +63,8 @@ struct World<A: Adapter> {
     last_id: String,
     accepted: u64,
     settled: u64,
+    /// How many more deadlines are passed.
+    ticks: u32,
     reached: Reached,
 }
 
@@ -82,6 +84,7 @@ impl<A: Adapter> World<A> {
             last_id: String::new(),
             accepted: 0,
             settled: 0,
+            ticks: TICKS,
             reached: Reached::default(),
         }
     }
@@ -92,6 +95,7 @@ impl<A: Adapter> World<A> {
             Session::restore(adapter, Timestamp::from_millis(self.now), self.session.snapshot());
         let mut world = Self::with(session);
         (world.now, world.accepted, world.settled) = (self.now, self.accepted, self.settled);
+        world.ticks = self.ticks;
         world.reached = self.reached;
         world.last_id = self.last_id;
         world.input(Input::Connect);
@@ -176,7 +180,8 @@ impl<A: Adapter> World<A> {
     /// Lets time pass, from deadline to deadline.
     fn wait(&mut self, span: u64) {
         let end = self.now + span;
-        for _ in 0..TICKS {
+        while self.ticks > 0 {
+            self.ticks -= 1;
             let due = self.session.poll_timeout().map(Timestamp::as_millis);
             let Some(at) = due.filter(|at| *at <= end) else { break };
             self.now = self.now.max(at);
@@ -300,6 +305,7 @@ impl<A: Adapter> World<A> {
         let shown = format!("{:?} {:?}", self.session, self.session.snapshot());
         assert!(!shown.contains(crate::CANARY), "a secret in {shown}");
         self.input(Input::Shutdown);
+        self.ticks = TICKS;
         self.wait(WAIT_MAX);
         assert!(self.session.is_stopped(), "a session that is shut down ends");
         assert_eq!(self.accepted, self.settled, "every message has one fate");
@@ -325,7 +331,7 @@ const START: u64 = 1_790_000_000_000;
 const LINES: usize = 200;
 /// The longest wait of one line: an hour.
 const WAIT_MAX: u64 = 3_600_000;
-/// The most deadlines that one wait passes.
-const TICKS: usize = 2_000;
+/// The most deadlines that one script passes.
+const TICKS: u32 = 2_000;
 /// How often the session may have something more to do.
 const STEPS: usize = 10_000;
