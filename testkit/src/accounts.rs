@@ -12,8 +12,8 @@ use crate::watch::Breach;
 ///
 /// - `ledger_conserves`: what was accepted has ended or is in the ledger;
 /// - `order_kept`: messages are written for the first time in the order in which they were
-///   accepted;
-/// - `ack_settles_once`: each has one end, and the end is true: acknowledged only if it arrived (or has no other proof than to be written),
+///   accepted, and so are those that are written again on a connection;
+/// - `ack_settles_once`: each has one end, and the end is true: acknowledged only if it arrived (or was written and has no other proof),
 ///   "never written" only if it never was, and `arrivals` not less than what arrived;
 /// - `tries_bounded`: none is written more often than its class allows;
 /// - `cut_at_loss`: none is in flight on a socket that is gone;
@@ -26,6 +26,9 @@ pub struct Accounts {
     ended: u64,
     /// The newest message that was written.
     newest: u64,
+    /// How many connections there were, and the newest message that was written on the last.
+    connection: u64,
+    newest_here: u64,
     fates: [u64; 5],
     resent: u64,
 }
@@ -36,6 +39,8 @@ struct Record {
     class: Class,
     written: u32,
     arrived: u32,
+    /// The connection that it was written on last.
+    connection: Option<u64>,
 }
 
 impl Accounts {
@@ -43,7 +48,14 @@ impl Accounts {
     pub fn accept(&mut self, number: u64, id: MessageId, class: Class) {
         self.accepted += 1;
         self.numbers.insert(id, number);
-        self.open.insert(number, Record { wire: None, class, written: 0, arrived: 0 });
+        let record = Record { wire: None, class, written: 0, arrived: 0, connection: None };
+        self.open.insert(number, record);
+    }
+
+    /// A socket is open; what was on an earlier one may be written again.
+    pub fn connect(&mut self) {
+        self.connection += 1;
+        self.newest_here = 0;
     }
 
     /// A message leaves the session.
@@ -68,6 +80,11 @@ impl Accounts {
             }
             Some(_) => self.resent += 1,
         }
+        let is_first_here = record.connection.replace(self.connection) != Some(self.connection);
+        if is_first_here && carried.number < self.newest_here {
+            return Err(Breach::new("order_kept", "a message is written again after a later one"));
+        }
+        self.newest_here = self.newest_here.max(carried.number);
         record.written += 1;
         if record.written > u32::from(record.class.tries) {
             return Err(Breach::new("tries_bounded", "a message is written too often"));
@@ -102,7 +119,8 @@ impl Accounts {
         self.ended += 1;
         let (place, is_true) = match settled.fate {
             // Where nothing proves it, it counts as arrived once it is handed to the socket.
-            Fate::Acked => (0, record.arrived > 0 || record.class.proof == Proof::Written),
+            Fate::Acked if record.class.proof == Proof::Written => (0, record.written > 0),
+            Fate::Acked => (0, record.arrived > 0),
             Fate::Rejected(_) => (1, record.written > 0),
             Fate::Expired => (2, record.written == 0),
             Fate::NotSent => (3, record.written == 0),
@@ -152,7 +170,7 @@ impl Accounts {
     /// Where a message has no end.
     pub fn close(&mut self) -> Result<(), Breach> {
         self.check(Load::default())?;
-        self.newest = 0;
+        (self.newest, self.newest_here) = (0, 0);
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //! between two actions, where the process dies. What the next process has is the
 //! [`Snapshot`](redial_core::Snapshot), written to bytes and read again. In each life every message
 //! that was accepted must end exactly once, truly, in its order and with the id that it had, by the
-//! account of an [onlooker](crate::Accounts).
+//! account of an [onlooker](crate::Accounts), and nothing may panic.
 //!
 //! ```
 //! use redial_testkit::{conformance::Vendor, crash};

@@ -1,5 +1,6 @@
 //! A subject whose every step is checked, whoever feeds it.
 
+use std::any::Any;
 use std::fmt;
 
 use redial_core::{Action, Cx, Event, Machine, Policy, Timestamp};
@@ -124,6 +125,11 @@ impl Breach {
     pub fn new(invariant: &'static str, what: impl Into<String>) -> Self {
         Self { invariant, what: what.into() }
     }
+
+    /// Tells of a panic.
+    pub(crate) fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        Self::new("never_panics", format!("panicked: {}", panic_text(panic)))
+    }
 }
 
 impl fmt::Display for Breach {
@@ -133,6 +139,12 @@ impl fmt::Display for Breach {
 }
 
 impl std::error::Error for Breach {}
+
+/// Says what a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".into())
+}
 
 /// Returns how many of the actions cost a server an exchange.
 fn efforts(actions: &[Action]) -> u32 {

@@ -1,6 +1,5 @@
 //! What the suite found.
 
-use core::any::Any;
 use core::fmt;
 
 use bytes::Bytes;
@@ -106,12 +105,6 @@ impl fmt::Display for Broken {
         }
         self.story.iter().try_for_each(|line| writeln!(f, "  {line}"))
     }
-}
-
-/// Says what a panic said.
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".into())
 }
 
 fn words(act: &Act) -> String {

@@ -10,8 +10,9 @@ use redial_core::{
 };
 
 use super::act::{Act, Link, Prints, Seen, Swap};
-use super::report::{Broken, panic_text};
+use super::report::Broken;
 use super::vendor::Vendor;
+use crate::watch::panic_text;
 
 /// When every conversation of the suite begins: 21 September 2026, in milliseconds.
 pub const START: u64 = 1_790_000_000_000;

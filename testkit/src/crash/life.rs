@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use redial_core::http::{HttpRequest, HttpResponse, NoAnswer};
 use redial_core::{
@@ -34,12 +35,17 @@ pub struct Lived {
 ///
 /// # Errors
 ///
-/// Names the first thing that did not hold.
+/// Names the first thing that did not hold; a panic is `never_panics`.
 pub fn live<V: Vendor>(
     vendor: &V,
     script: &[u8],
     deaths: &BTreeSet<usize>,
 ) -> Result<Lived, Breach> {
+    catch_unwind(AssertUnwindSafe(|| lived(vendor, script, deaths)))
+        .unwrap_or_else(|panic| Err(Breach::of_panic(panic.as_ref())))
+}
+
+fn lived<V: Vendor>(vendor: &V, script: &[u8], deaths: &BTreeSet<usize>) -> Result<Lived, Breach> {
     let mut life = Life {
         vendor,
         session: Session::new(vendor.adapter(), NONCE),
@@ -171,6 +177,7 @@ impl<V: Vendor> Life<'_, V> {
             _ => {
                 self.conn = Some(conn);
                 self.swallowed = false;
+                self.lived.accounts.connect();
                 self.said = self.vendor.greet(&handshake).into();
                 return self.input(Input::Opened { conn });
             }
@@ -263,6 +270,10 @@ impl<V: Vendor> Life<'_, V> {
             } else if let Some(conn) = self.conn
                 && let Some(transmit) = self.session.poll_transmit(cx)
             {
+                // It has left the session, whether it reaches the socket or not.
+                if let Transmit::Frame(frame) = &transmit {
+                    self.note(Sent::Frame(frame))?;
+                }
                 if !self.boundary()? {
                     self.write(conn, transmit)?;
                     self.boundary()?;
@@ -318,7 +329,6 @@ impl<V: Vendor> Life<'_, V> {
             }
             return Ok(());
         }
-        self.note(Sent::Frame(&frame))?;
         match self.source.below(8) {
             // From here on nothing gets through.
             1 => self.swallowed = true,
@@ -333,7 +343,7 @@ impl<V: Vendor> Life<'_, V> {
         Ok(())
     }
 
-    /// A message leaves the process.
+    /// A message leaves the session.
     fn note(&mut self, sent: Sent<'_>) -> Result<(), Breach> {
         let Some(number) = self.number(sent) else { return Ok(()) };
         let id = wire_id(sent, NONCE).unwrap_or_else(|| number.to_string());

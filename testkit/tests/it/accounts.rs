@@ -31,6 +31,16 @@ fn a_message_that_overtakes_breaks_the_order() {
 }
 
 #[test]
+fn messages_that_are_written_again_keep_their_order_on_each_connection() {
+    let mut accounts = sent(&[1, 2, 3]);
+    accounts.connect();
+    for number in ["1", "3"] {
+        assert_eq!(accounts.write(&on_wire(number.parse().expect("a number"), number)), Ok(()));
+    }
+    breaks(accounts.write(&on_wire(2, "2")), "order_kept");
+}
+
+#[test]
 fn an_end_that_is_not_true_is_found() {
     for (fate, arrivals) in [(Fate::Acked, 1), (Fate::Expired, 0), (Fate::NotSent, 0)] {
         let mut accounts = sent(&[1]);
@@ -45,8 +55,13 @@ fn an_end_that_is_not_true_is_found() {
 #[test]
 fn what_nothing_proves_counts_as_arrived_when_it_is_handed_over() {
     let mut accounts = Accounts::default();
-    accounts.accept(1, MessageId::new(1), Class { proof: Proof::Written, ..CLASS });
+    for number in [1, 2] {
+        let class = Class { proof: Proof::Written, ..CLASS };
+        accounts.accept(number, MessageId::new(number), class);
+    }
+    assert_eq!(accounts.write(&on_wire(1, "1")), Ok(()));
     assert_eq!(accounts.settle(&end(1, Fate::Acked, 1)), Ok(()));
+    breaks(accounts.settle(&end(2, Fate::Acked, 0)), "ack_settles_once");
 }
 
 #[test]

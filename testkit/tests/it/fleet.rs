@@ -113,6 +113,22 @@ fn a_lie_about_messages_names_its_seed_and_comes_back_from_it() {
 }
 
 #[test]
+fn a_panic_names_its_seed_and_comes_back_from_it() {
+    let plan = Plan::new(&redial_liveperson::POLICY, 2).sized(4, 2);
+    let run = || {
+        let strict = |_, account: &str| Liar {
+            office: Office::new(&plan.policy, account),
+            read: Cell::new(u64::MAX - 8),
+        };
+        Fleet::new(&plan, strict, Machine::new).run()
+    };
+    let failed = run().expect_err("a server that counts too far");
+    assert_eq!(failed.breach.invariant, "never_panics", "{failed}");
+    assert!(failed.to_string().starts_with("seed 2 breaks never_panics: panicked: "), "{failed}");
+    assert_eq!(run(), Err(failed));
+}
+
+#[test]
 fn a_file_that_is_damaged_or_newer_is_refused_by_name() {
     let text = text_of(&fails(|| Faulty::new(Fault::IgnoresRetryAfter)));
     let refuse = |text: &str| Case::read(text.as_bytes()).expect_err("no failure").to_string();
@@ -181,7 +197,7 @@ impl Peer for Liar {
 
     fn read(&self, written: Sent<'_>) -> Option<Carried> {
         let carried = self.office.read(written)?;
-        self.read.set(self.read.get() + 1);
+        self.read.set(self.read.get().checked_add(1).expect("a number"));
         Some(Carried { id: self.read.get().to_string(), ..carried })
     }
 

@@ -149,6 +149,7 @@ impl<P: Peer, S: Subject> Host<P, S> {
                 self.release(net, Some(conn));
                 if self.session.is_conn_live(conn) {
                     self.socket = Some(conn);
+                    self.accounts.connect();
                 }
                 self.take(net, Input::Opened { conn })?;
             }

@@ -8,8 +8,8 @@
 //!
 //! As it runs, every step of every machine is checked by [`Watched`](crate::Watched), the state of
 //! the machine is compared with one that is fed its recorded events, and every message is checked
-//! by [`Accounts`](crate::Accounts). What fails says its seed and becomes a
-//! trace of the flight recorder, which [`Case`] reads and `redial replay` explains.
+//! by [`Accounts`](crate::Accounts). What fails, a panic of the adapter or of its server included,
+//! says its seed and becomes a trace of the flight recorder, which [`Case`] reads and `redial replay` explains.
 //!
 //! ```
 //! use redial_core::{Policy, PolicySpec};
@@ -30,6 +30,8 @@ mod server;
 pub use case::{Case, Origin};
 pub use plan::Plan;
 pub use report::{Tally, WorldFailed};
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use host::Host;
 use net::{BEGINNING, Net};
@@ -95,7 +97,9 @@ impl<'a, P: Peer, S: Subject> Fleet<'a, P, S> {
             .collect();
         while let Some(due) = net.next(BEGINNING.saturating_add(self.plan.lasts)) {
             let number = due.host;
-            let mut outcome = hosts[number].handle(&mut net, due);
+            // A panic has a seed, too.
+            let handled = catch_unwind(AssertUnwindSafe(|| hosts[number].handle(&mut net, due)));
+            let mut outcome = handled.unwrap_or_else(|panic| Err(Breach::of_panic(panic.as_ref())));
             if let Ok(Some(fault)) = outcome {
                 outcome = hosts
                     .iter_mut()
