@@ -8,6 +8,7 @@
 //! | whether many sessions keep every law for days | [`world::Plan`] | a `Policy` and a seed |
 //! | whether clients that fail together come back apart | [`jitter`] | a `Policy` |
 //! | what a fleet does to a server that comes back | [`storm`] | a `Policy` |
+//! | what an adapter writes for what it reads, frame by frame | [`rig::Rig`] | an `Adapter`, or a `Session` |
 //! | whether an adapter does what every adapter must | [`conformance`] | a [`Vendor`](conformance::Vendor) |
 //! | whether a process may die at any moment | [`crash`] | the same `Vendor` |
 //! | what a live session went through, and why | [`replay`] | a trace |
@@ -49,8 +50,9 @@
 //!
 //! # An adapter of one's own
 //!
-//! Describe the vendor's side once, as a [`Vendor`](conformance::Vendor), and give it to
-//! [`conformance::check`] and to [`crash::check`]. `examples/new_vendor.rs` in the repository makes
+//! Write it frame by frame against a [`rig::Rig`], bytes in and bytes out. Then describe the vendor's
+//! side once, as a [`Vendor`](conformance::Vendor), and give it to [`conformance::check`] and to
+//! [`crash::check`]. `examples/new_vendor.rs` in the repository makes
 //! an adapter from nothing and does so, in under a hundred lines.
 //!
 //! # Features
@@ -73,6 +75,7 @@ pub mod peer;
 pub mod proxy;
 mod random;
 pub mod replay;
+pub mod rig;
 pub mod scenario;
 #[cfg(feature = "servers")]
 pub mod servers;

@@ -16,6 +16,7 @@ mod policies;
 #[rustfmt::skip]
 mod printed;
 mod recorder;
+mod rig;
 mod scenario;
 mod shipped;
 mod storm;

@@ -77,6 +77,10 @@ pub(crate) enum Flaw {
     ClaimsANewSession,
     /// Goes on with a session that is to be forgotten.
     ForgetsToForget,
+    /// Has a timer that is never done.
+    StaysDue,
+    /// Writes text that is none.
+    WritesNoText,
 }
 
 /// The name of a step belongs to no adapter but to the type.
@@ -241,6 +245,9 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
             _ => String::new(),
         };
         io.text(|out| out.extend_from_slice(format!("msg {id} {extra}{text}").as_bytes()));
+        if self.flaw == Flaw::WritesNoText {
+            io.text(|out| out.extend_from_slice(&[0xFF]));
+        }
         Path::Socket
     }
 
@@ -289,7 +296,7 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        self.tick_at
+        if self.flaw == Flaw::StaysDue { Some(Timestamp::ZERO) } else { self.tick_at }
     }
 
     fn handle_closed(&mut self, _cause: Cause, _io: &mut Io<'_, Self>) {
