@@ -45,7 +45,7 @@ fn a_frame_that_is_not_json_ends_nothing() {
     for text in ["not json", "", "{\"a\":1", "{} {}", "\u{feff}{}", "[object CloseEvent]"] {
         world.receive(text);
     }
-    world.frame(Frame::Binary(vec![1, 2, 3].into()));
+    world.receive_frame(Frame::Binary(vec![1, 2, 3].into()));
     world.receive(r#"{"still":"here"}"#);
     assert!(world.session.is_online());
     assert_eq!(world.payloads(), [("call.upsert", json!({ "still": "here" }))]);
@@ -58,7 +58,7 @@ fn a_frame_that_is_not_json_ends_nothing() {
 #[test]
 fn a_payload_that_is_nested_without_end_is_handed_on() {
     let mut world = World::online("call.upsert");
-    world.receive(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
+    world.receive(format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
     assert_eq!(world.payloads(), [("call.upsert", json!(null))]);
     assert!(world.session.is_online());
 }
@@ -70,7 +70,7 @@ fn a_401_is_reported_each_time_as_token_or_event_refused_at_the_pace_of_five_sec
     world.input(Input::Connect);
     for round in 0..50_u64 {
         assert_eq!(world.take_wire(), [(round * 5_000, Wire::Dial(url("call.upsert", "tok-1")))]);
-        world.refuse(401);
+        world.refuse(401, None);
         assert_eq!(world.problems().len() as u64, round + 1);
         assert_eq!(world.problems().last(), Some(&(round * 5_000, "token or event refused")));
         world.run(5_000);
@@ -85,7 +85,7 @@ fn a_401_is_reported_each_time_as_token_or_event_refused_at_the_pace_of_five_sec
 fn a_refusal_that_is_seen_as_a_reset_is_a_loss_like_any() {
     let mut world = World::codechat(sockets("call.upsert"));
     world.input(Input::Connect);
-    world.fail_dial();
+    world.fail_dial(Cause::Network);
     world.run(5_000);
     let dial = Wire::Dial(url("call.upsert", "tok-1"));
     assert_eq!(world.take_wire(), [(0, dial.clone()), (5_000, dial)]);

@@ -22,7 +22,7 @@ proptest! {
             json += usize::from(
                 is_text && serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok(),
             );
-            world.frame(if is_text { Frame::Text(bytes) } else { Frame::Binary(bytes) });
+            world.receive_frame(if is_text { Frame::Text(bytes) } else { Frame::Binary(bytes) });
         }
         prop_assert!(world.session.is_online());
         prop_assert_eq!(world.messages().len(), json);
@@ -35,7 +35,7 @@ proptest! {
         let mut world = World::joining(inst1());
         for (text, bytes) in frames {
             let is_text = text && std::str::from_utf8(&bytes).is_ok();
-            world.frame(if is_text { Frame::Text(bytes) } else { Frame::Binary(bytes) });
+            world.receive_frame(if is_text { Frame::Text(bytes) } else { Frame::Binary(bytes) });
             for event in world.messages() {
                 let _ = (event.data(), event.instance());
             }
@@ -82,7 +82,7 @@ proptest! {
         let token = Credentials::Refresh { instance: "i".into(), token: "old".into() };
         let mut world = World::codechat(CodeChat::builder(URL, "call.upsert", token));
         world.input(Input::Connect);
-        world.refuse(401);
+        world.refuse(401, None);
         world.run(5_000);
         let (id, _) = world.http.pop_front().expect("the refresh");
         world.input(Input::Http { id, answer: Ok(answer) });
@@ -101,8 +101,8 @@ proptest! {
             let dialling = world.dial.is_some();
             match step {
                 0 if dialling => world.open(),
-                1 if dialling => { world.refuse(401); ends.push(world.now); }
-                2 if dialling => { world.fail_dial(); ends.push(world.now); }
+                1 if dialling => { world.refuse(401, None); ends.push(world.now); }
+                2 if dialling => { world.fail_dial(Cause::Network); ends.push(world.now); }
                 3 if world.session.is_online() => {
                     world.lose(Cause::Close(1006));
                     ends.push(world.now);

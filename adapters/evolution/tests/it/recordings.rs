@@ -65,7 +65,7 @@ fn the_recorded_refusal_is_a_401_that_leads_to_another_token() {
     let mut world = World::codechat(CodeChat::builder(URL, "call.upsert", Credentials::Ask));
     world.input(Input::Connect);
     world.offer("old");
-    world.refuse(status);
+    world.refuse(status, None);
     world.run(5_000);
     assert_eq!(world.wanted(), [None, Some(&"old".into())]);
 }
@@ -151,8 +151,8 @@ fn the_recorded_refusals_of_keys_are_understood() {
     assert_eq!((raw("raw-ws-no-key"), raw("raw-ws-header-key")), (400, 101));
     let mut world = World::v2(inst1());
     world.input(Input::Connect);
-    world.refuse(raw("raw-ws-no-key"));
-    let refused = redial_evolution::v2::explain(&world.last());
+    world.refuse(raw("raw-ws-no-key"), None);
+    let refused = redial_evolution::v2::explain(&world.last_notice());
     assert_eq!(refused, Some("the key is missing or refused"));
     let let_in =
         |case: &str| lines.iter().any(|line| line["case"] == case && line["ev"] == "connect");
@@ -170,7 +170,7 @@ fn the_recorded_invalid_namespace_is_asked_for_again() {
     let text = refused["message"].as_str().expect("a text");
     assert_eq!((text, &refused["active"]), ("Invalid namespace", &Value::Bool(false)));
     let mut world = World::joining(inst1());
-    world.receive(&format!(r#"44/inst1,{{"message":"{text}"}}"#));
+    world.receive(format!(r#"44/inst1,{{"message":"{text}"}}"#));
     world.take_wire();
     world.run(5_000);
     assert_eq!(world.take_texts(), ["40/inst1,"]);
@@ -188,11 +188,11 @@ fn every_recorded_event_of_the_namespaces_reaches_the_application() {
         let builder = EvolutionApi::builder("http://localhost:8080", scope.clone(), key);
         let mut world = World::joining(builder.key_place(KeyPlace::Query));
         let prefix = if scope == Scope::Global { "" } else { "/inst1," };
-        world.receive(&format!(r#"40{prefix}{{"sid":"SID"}}"#));
+        world.receive(format!(r#"40{prefix}{{"sid":"SID"}}"#));
         let mut wanted = Vec::new();
         for line in events {
             let (name, envelope) = (&line["name"], &line["args"][0]);
-            world.receive(&format!("42{prefix}[{name},{envelope}]"));
+            world.receive(format!("42{prefix}[{name},{envelope}]"));
             wanted.push((name.as_str().expect("a name").to_owned(), envelope.clone()));
         }
         let ours: Vec<_> = world

@@ -28,7 +28,7 @@ fn nothing_of_the_event_sockets_that_prints_shows_a_secret() {
         world.offer("CANARY");
         let (_, handshake) = world.dial.as_ref().expect("a dial");
         seen += &format!("{handshake:?}");
-        world.refuse(401);
+        world.refuse(401, None);
         world.run(5_000);
         for (_, request) in &world.http {
             seen += &format!("{request:?}");

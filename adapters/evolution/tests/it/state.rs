@@ -12,7 +12,7 @@ const EVENT: &str = "call.upsert";
 fn a_refreshed_token_outlives_the_process() {
     let mut world = World::codechat(refreshing("tok-1"));
     world.input(Input::Connect);
-    world.refuse(401);
+    world.refuse(401, None);
     world.run(5_000);
     world.answer(201, r#"{"token":"tok-2"}"#);
     world.open();
@@ -20,7 +20,7 @@ fn a_refreshed_token_outlives_the_process() {
     assert_eq!(later.take_wire(), [(60_000, Wire::Dial(url(EVENT, "tok-2")))]);
     later.open();
     // There was a process before: what came in between is gone.
-    assert_eq!(later.gaps(), 1);
+    assert_eq!(later.gaps(), [false]);
     // A newer token of the configuration counts more than what was kept.
     let mut later = restored(&world, refreshing("tok-3"));
     assert_eq!(later.take_wire(), [(60_000, Wire::Dial(url(EVENT, "tok-3")))]);
@@ -36,7 +36,7 @@ fn a_token_that_the_application_gave_outlives_the_process() {
     let mut later = restored(&world, builder());
     assert_eq!(later.take_wire(), [(60_000, Wire::Dial(url(EVENT, "tok-1")))]);
     assert!(later.wanted().is_empty());
-    later.refuse(401);
+    later.refuse(401, None);
     later.run(5_000);
     assert_eq!(later.wanted(), [Some(&"tok-1".into())]);
 }
@@ -90,7 +90,7 @@ fn a_namespace_goes_on_in_a_later_process() {
     later.receive(crate::support::OPEN);
     later.receive(r#"40/inst1,{"sid":"S"}"#);
     assert!(later.session.is_online());
-    assert_eq!(later.gaps(), 1);
+    assert_eq!(later.gaps(), [false]);
 }
 
 fn refreshing(token: &str) -> redial_evolution::codechat::Builder {

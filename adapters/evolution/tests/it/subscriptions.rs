@@ -77,7 +77,7 @@ fn each_of_many_sockets_reconnects_as_what_it_is() {
         let token = format!("tok-{}", key.instance);
         assert_eq!(world.take_wire(), [(5_000, Wire::Dial(url(&key.event, &token)))]);
         world.open();
-        world.receive(&json!({ "for": key.to_string() }).to_string());
+        world.receive(json!({ "for": key.to_string() }).to_string());
         assert_eq!(world.payloads(), [(&*key.event, json!({ "for": key.to_string() }))]);
     }
 }

@@ -14,7 +14,7 @@ fn a_401_has_the_token_refreshed_and_the_next_attempt_uses_the_new_one() {
     let mut world = refreshing();
     world.input(Input::Connect);
     assert_eq!(world.take_wire(), [(0, dial("tok-1"))]);
-    world.refuse(401);
+    world.refuse(401, None);
     world.run(5_000);
     assert_eq!(world.take_wire(), [(5_000, refresh("tok-1"))]);
     world.answer(201, r#"{"id":7,"token":"tok-2","createdAt":"x"}"#);
@@ -35,7 +35,7 @@ fn a_refresh_that_the_server_refuses_falls_back_to_the_old_token() {
     world.input(Input::Connect);
     for round in 0..3_u64 {
         world.take_wire();
-        world.refuse(401);
+        world.refuse(401, None);
         world.run(5_000);
         let at = (round + 1) * 5_000;
         assert_eq!(world.take_wire(), [(at, refresh("tok-1"))]);
@@ -54,7 +54,7 @@ fn a_refresh_without_an_answer_is_tried_again_after_five_seconds() {
     {
         let mut world = refreshing();
         world.input(Input::Connect);
-        world.refuse(401);
+        world.refuse(401, None);
         world.run(5_000);
         world.take_wire();
         let (id, _) = world.http.pop_front().expect("the refresh");
@@ -81,7 +81,7 @@ fn a_refresh_whose_answer_holds_no_token_is_tried_again() {
     ] {
         let mut world = refreshing();
         world.input(Input::Connect);
-        world.refuse(401);
+        world.refuse(401, None);
         world.run(5_000);
         world.answer(status, body);
         let cause = Cause::Http { step: codechat::Step::REFRESH, status };
@@ -100,7 +100,7 @@ fn a_401_asks_the_application_which_is_told_what_was_refused() {
     assert_eq!(world.wanted(), [None]);
     world.offer("tok-1");
     assert_eq!(world.take_wire(), [(0, dial("tok-1"))]);
-    world.refuse(401);
+    world.refuse(401, None);
     world.run(5_000);
     assert!(world.take_wire().is_empty());
     assert_eq!(world.wanted(), [None, Some(&Secret::new("tok-1"))]);
@@ -130,7 +130,7 @@ fn a_source_that_has_no_other_token_leaves_the_pace_of_five_seconds_to_the_old_o
     world.input(Input::Connect);
     assert_eq!(world.take_wire(), [(0, dial("tok-1"))], "nobody is asked for the first one");
     for round in 1..=3 {
-        world.refuse(401);
+        world.refuse(401, None);
         world.run(5_000);
         assert!(world.take_wire().is_empty());
         world.input(Input::TokenUnavailable { cause: Cause::Network, retry_after: None });
@@ -148,7 +148,7 @@ fn a_source_that_is_told_to_wait_is_waited_for() {
     let mut world = asking_after("tok-1");
     world.input(Input::Connect);
     world.take_wire();
-    world.refuse(401);
+    world.refuse(401, None);
     world.run(5_000);
     let retry_after = Some(Span::from_secs(60));
     world.input(Input::TokenUnavailable { cause: Cause::Network, retry_after });
@@ -162,14 +162,14 @@ fn a_source_that_is_told_to_wait_is_waited_for() {
 fn a_source_that_never_answers_does_not_keep_the_old_token_from_being_tried() {
     let mut world = asking_after("tok-1");
     world.input(Input::Connect);
-    world.refuse(401);
+    world.refuse(401, None);
     world.take_wire();
     // Asked after 5 s, given up 30 s later, and 5 s after that the attempt is due.
     world.run(40_000);
     assert_eq!(world.take_wire(), [(40_000, dial("tok-1"))]);
     let no_other = "no other token came: the old one is tried again";
     assert_eq!(world.problems().last(), Some(&(40_000, no_other)));
-    world.refuse(401);
+    world.refuse(401, None);
     world.run(5_000);
     assert_eq!(world.wanted().len(), 2, "and it is asked again");
     world.offer("tok-2");
@@ -180,7 +180,7 @@ fn a_source_that_never_answers_does_not_keep_the_old_token_from_being_tried() {
 fn a_later_process_begins_with_the_newest_token_unless_it_is_given_another() {
     let mut world = asking_after("tok-1");
     world.input(Input::Connect);
-    world.refuse(401);
+    world.refuse(401, None);
     world.run(5_000);
     world.offer("tok-2");
     world.open();
@@ -230,7 +230,7 @@ fn a_token_that_the_application_gives_unasked_is_used_by_the_next_dial() {
     world.offer("tok-2");
     world.lose(Cause::Network);
     world.run(5_000);
-    world.refuse(401);
+    world.refuse(401, None);
     world.take_wire();
     world.run(5_000);
     assert_eq!(world.take_wire(), [(10_000, refresh("tok-2"))]);
@@ -240,7 +240,7 @@ fn a_token_that_the_application_gives_unasked_is_used_by_the_next_dial() {
 fn a_token_that_is_given_during_a_refresh_ends_it() {
     let mut world = refreshing();
     world.input(Input::Connect);
-    world.refuse(401);
+    world.refuse(401, None);
     world.run(5_000);
     world.take_wire();
     world.offer("tok-9");
@@ -274,7 +274,8 @@ fn refresh(old: &str) -> Wire {
     Wire::Http {
         method: "PUT",
         url: "http://localhost:8084/instance/refreshToken/shop%201".into(),
-        body: format!(r#"{{"oldToken":"{old}"}}"#),
+        headers: vec![("content-type", "application/json".into())],
+        body: format!(r#"{{"oldToken":"{old}"}}"#).into(),
     }
 }
 
