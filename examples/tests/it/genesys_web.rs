@@ -46,6 +46,20 @@ fn the_echo_of_a_message_is_its_proof() {
 }
 
 #[test]
+fn a_refused_configuration_is_named_by_the_vendors_number() {
+    let sim = serve(&[]);
+    for code in [4007, 4006, 429] {
+        sim.control(json!({ "do": "refuse", "step": "join", "status": code }));
+        let mut client = web(&sim, 20).start();
+        let retry = client.expect("retry_scheduled");
+        assert_eq!(retry["cause"], json!({ "refused": code.to_string() }));
+        assert_eq!(retry["token"], if code == 4006 { "regenerate" } else { "keep" });
+        client.expect("online");
+        client.shut_down();
+    }
+}
+
+#[test]
 fn the_history_closes_the_gap() {
     let sim = serve(&[]);
     let mut client = online(web(&sim, 10));

@@ -137,6 +137,22 @@ impl Adapter for WebMessaging {
             code if code == Refusal::LoggedOut as u16 => "logged-out",
             code if code == Refusal::Cleared as u16 => "cleared",
             code if code == Refusal::NotConnected as u16 => "not-connected",
+            // The vendor has numbers where it has no names.
+            400 => "400",
+            401 => "401",
+            403 => "403",
+            404 => "404",
+            408 => "408",
+            409 => "409",
+            429 => "429",
+            500 => "500",
+            503 => "503",
+            4006 => "4006",
+            4007 => "4007",
+            4013 => "4013",
+            4017 => "4017",
+            4020 => "4020",
+            4029 => "4029",
             _ => "refused",
         }
     }
