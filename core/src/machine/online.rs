@@ -90,7 +90,7 @@ impl Machine {
             Token::None(_) => None,
         };
         let at = match policy.spec().token.renew {
-            Renew::Never => None,
+            Renew::Never | Renew::BeforeDial(_) => None,
             Renew::Every(span) => Some(now + span),
             Renew::Before(span) => expires_at.map(|at| at.minus(span).max(now)),
         };

@@ -24,6 +24,9 @@ pub struct TokenPolicy {
 pub enum Renew {
     /// Never by time.
     Never,
+    /// Never while a connection lives; one that lives no longer than this is replaced before a
+    /// dial.
+    BeforeDial(Span),
     /// This long before it expires, where its life is known.
     Before(Span),
     /// Each time this span has passed.
@@ -34,7 +37,7 @@ impl Renew {
     /// Returns how long before its end a token is no longer worth a dial.
     pub(crate) const fn margin(self) -> Span {
         match self {
-            Self::Before(span) => span,
+            Self::Before(span) | Self::BeforeDial(span) => span,
             Self::Never | Self::Every(_) => Span::ZERO,
         }
     }
@@ -44,7 +47,7 @@ impl TokenPolicy {
     pub(super) const fn check(&self) -> Result<(), PolicyError> {
         match self.renew {
             Renew::Every(span) if span.is_zero() => return Err(PolicyError::ZeroSpan),
-            Renew::Never | Renew::Before(_) | Renew::Every(_) => {}
+            Renew::Never | Renew::BeforeDial(_) | Renew::Before(_) | Renew::Every(_) => {}
         }
         match self.rejections {
             Some(0) => Err(PolicyError::NoAttempts),
@@ -55,6 +58,7 @@ impl TokenPolicy {
     pub(super) const fn scaled(mut self, speed: Speed) -> Self {
         self.renew = match self.renew {
             Renew::Never => Renew::Never,
+            Renew::BeforeDial(span) => Renew::BeforeDial(span.scaled(speed)),
             Renew::Before(span) => Renew::Before(span.scaled(speed)),
             Renew::Every(span) => Renew::Every(span.scaled(speed)),
         };

@@ -117,6 +117,26 @@ fn a_token_is_used_again_until_it_is_within_the_margin() {
 }
 
 #[test]
+fn a_token_that_is_not_renewed_can_have_a_margin_before_a_dial() {
+    let policy = quiet(Renew::BeforeDial(secs(30)));
+    for (lost, action) in [
+        (59_999, connect(2, Intent::Restart, 1)),
+        (60_000, regenerate(2, Reason::Expiring)),
+        (200_000, regenerate(2, Reason::Expiring)),
+    ] {
+        let mut rig = Rig::new(&policy);
+        rig.event(0, Event::Connect);
+        let expires_in = Some(secs(100));
+        let told = Action::Notify(Notice::Token { token: token(1), expires_in });
+        assert!(rig.event(0, expiring(1, 100)).as_slice().contains(&told), "as the server said");
+        rig.open(0, 1);
+        assert_eq!(rig.timeout(), None, "nothing is done while the connection lives");
+        rig.event(lost, closed(1, Cause::Network));
+        assert_eq!(rig.tick(lost + 10_000), [action], "lost at {lost}");
+    }
+}
+
+#[test]
 fn only_a_connection_counts_as_a_rejection_of_its_token_and_only_where_it_says_so() {
     let policy = liveperson_with(|spec| spec.token.rejections = Some(9));
     for (cause, rejections) in [

@@ -17,7 +17,7 @@ fn a_session_begins_with_these_lines() {
         lines,
         [
             json!({ "kind": "authorizing", "reason": "start" }),
-            json!({ "kind": "token", "id": 1, "expires_in_ms": 3_599_500 }),
+            json!({ "kind": "token", "id": 1, "expires_in_ms": 3_600_000 }),
             json!({ "kind": "connecting", "conn": 1, "intent": "restart" }),
             json!({ "kind": "online", "conn": 1, "continuity": "fresh", "after_ms": 0 }),
             json!({ "kind": "vendor", "name": "connected" }),

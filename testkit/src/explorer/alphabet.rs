@@ -135,12 +135,12 @@ fn token_events(policy: &Policy, extent: Extent, long: Span) -> Vec<Event> {
     if policy.spec().resume != Resume::Never {
         events.push(ready(TOKEN, None, false));
     }
-    let margin = match policy.spec().token.renew {
-        Renew::Before(span) => Some(span),
-        Renew::Never | Renew::Every(_) => None,
+    let (margin, expires) = match policy.spec().token.renew {
+        Renew::Before(span) => (span, true),
+        Renew::BeforeDial(span) => (span, false),
+        Renew::Never | Renew::Every(_) => (Span::ZERO, false),
     };
-    if margin.is_some() || extent == Extent::Full {
-        let margin = margin.unwrap_or_default();
+    if expires || extent == Extent::Full {
         events.push(ready(TOKEN, Some(Span::from_millis(margin.as_millis() + 2)), true));
         events.push(ready(TOKEN, Some(Span::ZERO), true));
     }

@@ -91,6 +91,7 @@ fn mapped(spec: &PolicySpec, map: &mut impl FnMut(&'static str, Span) -> Span) -
         token: TokenPolicy {
             renew: match spec.token.renew {
                 Renew::Never => Renew::Never,
+                Renew::BeforeDial(span) => Renew::BeforeDial(map("margin before a dial", span)),
                 Renew::Before(span) => Renew::Before(map("renew before", span)),
                 Renew::Every(span) => Renew::Every(map("renew every", span)),
             },

@@ -209,7 +209,7 @@ impl Model {
     pub(super) fn plan_renewal(&mut self, rules: &Rules<'_>) {
         let expires = self.token.and_then(|token| token.expires);
         let at = match rules.policy.spec().token.renew {
-            Renew::Never => None,
+            Renew::Never | Renew::BeforeDial(_) => None,
             Renew::Every(span) => Some(self.after(ms(span))),
             Renew::Before(span) => {
                 expires.map(|expires| expires.saturating_sub(ms(span)).max(self.now))

@@ -18,7 +18,7 @@ impl Model {
         }
         self.pace = self.after(ms(spec.floor));
         let margin = match spec.token.renew {
-            redial_core::Renew::Before(span) => ms(span),
+            redial_core::Renew::Before(span) | redial_core::Renew::BeforeDial(span) => ms(span),
             _ => 0,
         };
         let serves = |token: &Token| {

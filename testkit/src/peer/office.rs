@@ -53,7 +53,7 @@ impl Office {
     /// Returns how long a token lives: long enough that its renewal comes in time.
     fn life(&self) -> u64 {
         match self.policy.spec().token.renew {
-            Renew::Never => 0,
+            Renew::Never | Renew::BeforeDial(_) => 0,
             Renew::Every(span) => u64::from(span.as_millis()) * 3,
             Renew::Before(span) => u64::from(span.as_millis()) * 20 + 1_000,
         }

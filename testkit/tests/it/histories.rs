@@ -226,7 +226,7 @@ fn outlook(machine: &Machine, policy: &Policy, now: Timestamp) -> Vec<&'static s
         due.extend(phase.map(|at| (at, "phase")));
     }
     let margin = match policy.spec().token.renew {
-        Renew::Before(span) => span,
+        Renew::Before(span) | Renew::BeforeDial(span) => span,
         Renew::Never | Renew::Every(_) => Span::ZERO,
     };
     if let Token::Held { expires_at: Some(at), .. } = machine.token() {

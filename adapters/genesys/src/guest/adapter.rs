@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use redial_core::http::HttpResult;
 use redial_core::{
     Adapter, Authorize, Cause, Class, Continuity, Cut, Fault, Frame, Handshake, Intent, Io,
-    MessageId, Path, Policy, Proof, Reason, Secret,
+    MessageId, Path, Policy, Proof, Reason, Renew, Secret, Span,
 };
 use serde::{Deserialize, Serialize};
 
@@ -156,11 +156,15 @@ impl Adapter for GuestChat {
             Authorize::Renew => return self.supply(true, io),
         };
         let now = io.cx.now;
+        let margin = match self.policy.spec().token.renew {
+            Renew::BeforeDial(margin) | Renew::Before(margin) => margin,
+            Renew::Never | Renew::Every(_) => Span::ZERO,
+        };
         // A restored session begins with the guest that the process before it had.
         let cached = self
             .guest
             .as_ref()
-            .is_some_and(|guest| guest.life(now).is_none_or(|life| life > self.config.margin));
+            .is_some_and(|guest| guest.life(now).is_none_or(|life| life > margin));
         if cached && !self.dead && reason == Reason::Start {
             return self.supply(true, io);
         }

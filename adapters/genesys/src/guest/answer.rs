@@ -18,11 +18,9 @@ impl GuestChat {
         self.refused = false;
     }
 
-    /// Says that there is a token, for as long as it can be relied upon.
+    /// Says that there is a token, and how long it lives.
     pub(super) fn supply(&self, resumable: bool, io: &mut Io<'_, Self>) {
         let life = self.guest.as_ref().and_then(|guest| guest.life(io.cx.now));
-        let margin = self.config.margin.as_millis();
-        let life = life.map(|life| Span::from_millis(life.as_millis().saturating_sub(margin)));
         io.token_ready(life, resumable);
     }
 

@@ -68,7 +68,6 @@ pub struct Builder {
     pub(super) ttl: Span,
     pub(super) retries: u8,
     pub(super) retry_after: Span,
-    pub(super) margin: Span,
     health: Option<Span>,
     policy: Policy,
     speed: Speed,
@@ -92,7 +91,6 @@ impl Builder {
             retries: RETRIES,
             retry_after: RETRY_AFTER,
             // Chosen: a token that dies on the way is no use.
-            margin: Span::from_secs(5),
             health: None,
             policy: POLICY,
             speed: Speed::REAL,
@@ -209,7 +207,6 @@ impl Builder {
         let policy = Policy::try_new(spec).map_err(ConfigError::Policy)?.scaled(self.speed);
         self.ttl = self.ttl.scaled(self.speed);
         self.retry_after = self.retry_after.scaled(self.speed);
-        self.margin = self.margin.scaled(self.speed);
         Ok(GuestChat::new(self, policy))
     }
 }

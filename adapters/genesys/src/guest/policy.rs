@@ -74,8 +74,9 @@ pub const POLICY: Policy = Policy::new(PolicySpec {
         // The guide: "caches this session to avoid unnecessary guest creation".
         single_use: false,
         // The guide, `handleDisconnect`: an expired session is replaced before a reconnect. While
-        // a connection lives nothing is: a new guest is another conversation.
-        renew: Renew::Never,
+        // a connection lives nothing is: a new guest is another conversation. Chosen: one that has
+        // less than 5 s left is not worth a dial; the sample code has no margin.
+        renew: Renew::BeforeDial(Span::from_secs(5)),
         // Chosen: refused twice in a row is refused.
         rejections: Some(2),
     },

@@ -43,7 +43,10 @@ fn the_spans_of_the_guest_chat_are_the_guides() {
             pace: Pace::Quiet,
         }
     );
-    assert_eq!((spec.token.renew, spec.token.rejections), (Renew::Never, Some(2)));
+    assert_eq!(
+        (spec.token.renew, spec.token.rejections),
+        (Renew::BeforeDial(Span::from_secs(5)), Some(2))
+    );
     assert!(!spec.token.single_use);
     assert_eq!(spec.resume, Resume::Always);
     let timeouts = spec.timeouts;

@@ -56,6 +56,9 @@ fn table(policy: &Policy) {
     output::say(format!("  {:<24} {}", "a dead peer", keepalive(spec.keepalive)));
     let renew = match spec.token.renew {
         Renew::Never => "never".into(),
+        Renew::BeforeDial(margin) => {
+            format!("before a dial, where it has no more than {} left", span(margin))
+        }
         Renew::Before(margin) => format!("{} before it expires", span(margin)),
         Renew::Every(every) => format!("every {}", span(every)),
     };
