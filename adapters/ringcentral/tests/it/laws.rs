@@ -67,10 +67,10 @@ proptest! {
             it
         };
         for frame in &frames {
-            it.receive_text(frame);
+            it.receive(frame);
         }
-        if greeted && it.drops.is_empty() {
-            it.receive(&notification("after-all"));
+        if greeted && it.drops().is_empty() {
+            it.receive(notification("after-all"));
             prop_assert_eq!(it.uuids().pop(), Some("after-all".to_owned()));
         }
     }
@@ -89,7 +89,7 @@ proptest! {
             }
             it.answer(status, &body);
         }
-        prop_assert!(it.dials.is_empty());
+        prop_assert!(it.dials().is_empty());
     }
 
     #[test]
@@ -101,7 +101,7 @@ proptest! {
         let mut it = World::online(adapter().rest_over_websocket(true));
         let request = Request::post("/restapi/v1.0/x", body.clone()).query(name.clone(), value.clone());
         let way = request.route();
-        it.submit(request);
+        it.send(request);
         let sent = match way {
             Path::Http => serde_json::from_slice(&it.http.front().unwrap().1.body).unwrap(),
             Path::Socket => {
@@ -130,26 +130,26 @@ proptest! {
                 1 => it.command(Command::Revoke),
                 2 => it.run(500),
                 _ => {
-                    if it.frames.len() > answered {
+                    if it.frames().len() > answered {
                         let status = if step == 3 { 200 } else { 503 };
-                        answered = it.frames.len();
+                        answered = it.frames().len();
                         it.answer_last(status, Some(json!({ "id": format!("s-{answered}") })));
                     }
                 }
             }
-            prop_assert!(it.frames.len() <= answered + 1);
+            prop_assert!(it.frames().len() <= answered + 1);
         }
     }
 
     #[test]
     fn binary_and_control_frames_change_nothing(data in prop::collection::vec(any::<u8>(), 0..40)) {
         let mut it = World::subscribed(adapter());
-        let frames = it.frames.len();
+        let frames = it.frames().len();
         let bytes = bytes::Bytes::from(data);
         for frame in [Frame::Binary(bytes.clone()), Frame::Ping(bytes.clone()), Frame::Pong(bytes)] {
-            it.input(Input::Frame { conn: it.conn, frame });
+            it.receive_frame(frame);
         }
         prop_assert!(it.session.is_online());
-        prop_assert_eq!(it.frames.len(), frames);
+        prop_assert_eq!(it.frames().len(), frames);
     }
 }

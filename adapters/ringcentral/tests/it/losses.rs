@@ -42,7 +42,7 @@ fn a_gap_begins_when_the_connection_is_lost() {
     it.run(50_000);
     it.lose(Cause::Network);
     it.reconnect();
-    it.receive(&failed("wsc-2"));
+    it.receive(failed("wsc-2"));
     it.answer_last(200, Some(subscription("sub-2")));
     let [gap] = gaps(&it)[..] else { panic!("{:?}", gaps(&it)) };
     assert_eq!((gap.from, gap.cause), (at(50_000), Some(Cause::Network)));
@@ -53,12 +53,12 @@ fn a_gap_begins_when_the_connection_is_lost() {
 fn the_gap_of_a_silent_peer_begins_when_it_was_last_heard() {
     let mut it = World::subscribed(adapter());
     it.run(20_000);
-    it.receive(&notification("n-1"));
+    it.receive(notification("n-1"));
     // A heartbeat at 60 s, and no answer.
     it.run(60_000);
-    assert_eq!(it.drops.len(), 1);
+    assert_eq!(it.drops().len(), 1);
     it.reconnect();
-    it.receive(&failed("wsc-2"));
+    it.receive(failed("wsc-2"));
     it.answer_last(200, Some(subscription("sub-2")));
     let gap = gaps(&it)[0];
     assert_eq!((gap.from, gap.cause), (at(20_000), Some(Cause::Timeout(Wait::Pong))));
@@ -71,13 +71,13 @@ fn a_gap_that_a_second_loss_lengthens_begins_with_the_first() {
         it.run(10_000);
         it.lose(Cause::Network);
         it.reconnect();
-        it.receive(&failed("wsc-2"));
+        it.receive(failed("wsc-2"));
         // Lost again before there is a subscription.
         it.run(5_000);
         it.lose(Cause::Close(1001));
         it.reconnect();
         it.items.clear();
-        it.receive(&hello("wsc-3", json!({ "recoveryState": second })));
+        it.receive(hello("wsc-3", json!({ "recoveryState": second })));
         it.answer_last(200, Some(subscription("sub-3")));
         let words = it.told();
         let expected = ["newWsc 3 1", "subscribed false", "autoRecoverFailed 3", "gap certain"];
@@ -92,9 +92,9 @@ fn a_context_of_an_earlier_process_that_is_refused_leaves_a_gap() {
     it.input(Input::Connect);
     it.authorize();
     it.open();
-    it.receive(&error("WSG-400"));
+    it.receive(error("WSG-400"));
     it.reconnect();
-    it.receive(&hello("wsc-2", json!({})));
+    it.receive(hello("wsc-2", json!({})));
     it.answer_last(200, Some(subscription("sub-1")));
     let words = it.told();
     let expected =
@@ -104,7 +104,7 @@ fn a_context_of_an_earlier_process_that_is_refused_leaves_a_gap() {
     // A later loss has a gap of its own.
     it.lose(Cause::Network);
     it.reconnect();
-    it.receive(&hello("wsc-3", json!({ "recoveryState": "Successful" })));
+    it.receive(hello("wsc-3", json!({ "recoveryState": "Successful" })));
     assert_eq!(it.told().last().unwrap(), "autoRecoverSuccess 3");
 }
 
@@ -119,7 +119,7 @@ fn a_process_that_comes_back_too_late_tells_of_the_gap() {
     it.now = 300_000;
     it.pump();
     it.reconnect();
-    it.receive(&failed("wsc-2"));
+    it.receive(failed("wsc-2"));
     it.answer_last(200, Some(subscription("sub-2")));
     let words = it.told();
     assert_eq!(words[2..], ["subscribed false", "autoRecoverFailed 3", "gap certain"], "{words:?}");
@@ -130,7 +130,7 @@ fn a_refused_subscription_after_a_failed_recovery_does_not_hide_the_gap() {
     let mut it = World::subscribed(adapter());
     it.lose(Cause::Network);
     it.reconnect();
-    it.receive(&failed("wsc-2"));
+    it.receive(failed("wsc-2"));
     it.answer_last(403, Some(json!({ "errorCode": "SUB-528" })));
     assert_eq!(gaps(&it).len(), 1);
     assert_eq!(gaps(&it)[0].certainty, Certainty::Certain);
@@ -152,13 +152,13 @@ fn a_full_replay_is_known_whatever_the_servers_clocks_say() {
         let mut it = World::subscribed(adapter());
         it.lose(Cause::Network);
         it.reconnect();
-        it.receive(&recovered_with(3, created));
+        it.receive(recovered_with(3, created));
         for uuid in ["n-1", "n-2"] {
-            it.receive(&notified(uuid, happened));
+            it.receive(notified(uuid, happened));
         }
         assert_eq!(gaps(&it).len(), 0, "{created} {happened}");
         it.run(50);
-        it.receive(&notified("n-3", happened));
+        it.receive(notified("n-3", happened));
         assert_eq!(gaps(&it).len(), 1, "{created} {happened}");
         assert_eq!(gaps(&it)[0].certainty, Certainty::Possible);
     }
@@ -170,11 +170,11 @@ fn what_comes_long_after_a_short_replay_is_no_part_of_it() {
         let mut it = World::subscribed(adapter());
         it.lose(Cause::Network);
         it.reconnect();
-        it.receive(&recovered_with(3, "2026-01-01T00:00:00.000Z"));
-        it.receive(&notified("n-1", happened));
+        it.receive(recovered_with(3, "2026-01-01T00:00:00.000Z"));
+        it.receive(notified("n-1", happened));
         for number in 2..9 {
             it.run(11_000);
-            it.receive(&notified(&format!("n-{number}"), happened));
+            it.receive(notified(&format!("n-{number}"), happened));
         }
         assert_eq!(gaps(&it).len(), 0, "{happened}");
     }
@@ -185,8 +185,8 @@ fn without_a_buffer_every_recovery_may_have_a_gap() {
     let mut it = World::subscribed(adapter());
     it.lose(Cause::Network);
     it.reconnect();
-    it.receive(&recovered_with(0, "2026-09-21T14:13:20.000Z"));
-    it.receive(&notification("n-1"));
+    it.receive(recovered_with(0, "2026-09-21T14:13:20.000Z"));
+    it.receive(notification("n-1"));
     let words = it.told();
     assert_eq!(words[words.len() - 3..], ["autoRecoverSuccess 2", "gap possible", "n n-1"]);
 }
@@ -212,12 +212,12 @@ fn an_attempt_that_ends_for_want_of_an_access_token_is_told_too() {
     it.input(Input::OfferToken("one".into()));
     it.authorize();
     it.open();
-    it.receive(&hello("wsc-1", json!({})));
+    it.receive(hello("wsc-1", json!({})));
     it.lose(Cause::Network);
     while it.http.is_empty() {
         it.step();
     }
-    it.answer(401, &json!({}));
+    it.answer(401, json!({}));
     let retry_after = Some(Span::from_secs(2));
     it.input(Input::TokenUnavailable { cause: Cause::Network, retry_after });
     assert!(matches!(it.notices().last(), Some(Notice::RetryScheduled { .. })));
@@ -231,7 +231,7 @@ fn an_attempt_that_ends_for_want_of_an_access_token_is_told_too() {
     it.input(Input::OfferToken("two".into()));
     it.authorize();
     it.open();
-    it.receive(&hello("wsc-2", json!({ "recoveryState": "Successful" })));
+    it.receive(hello("wsc-2", json!({ "recoveryState": "Successful" })));
     let words = it.told();
     let expected = ["autoRecoverError 1", "Resumed", "newWsc 2 1", "autoRecoverSuccess 2"];
     assert_eq!(words[2..], expected, "{words:?}");
@@ -243,7 +243,7 @@ fn without_auto_recovery_nothing_claims_that_there_are_more_attempts() {
     it.lose(Cause::Network);
     it.items.clear();
     it.run(60_000);
-    assert_eq!(it.asked.len(), 2, "nothing happens by itself");
+    assert_eq!(it.asked().len(), 2, "nothing happens by itself");
     it.input(Input::Recover);
     it.authorize();
     it.fail_dial(Cause::Handshake(503));
@@ -253,7 +253,7 @@ fn without_auto_recovery_nothing_claims_that_there_are_more_attempts() {
     // The token is kept, and the session recovered within its window.
     it.input(Input::Recover);
     it.open();
-    assert!(it.dials.last().unwrap().1.ends_with("&wsc=wsc-1"), "{:?}", it.dials);
-    it.receive(&hello("wsc-2", json!({ "recoveryState": "Successful" })));
+    assert!(it.dials().last().unwrap().1.ends_with("&wsc=wsc-1"), "{:?}", it.dials());
+    it.receive(hello("wsc-2", json!({ "recoveryState": "Successful" })));
     assert_eq!(it.told(), ["Resumed", "newWsc 3 1", "autoRecoverSuccess 3"]);
 }

@@ -70,7 +70,7 @@ fn the_exchanges_before_a_connection_are_those_of_the_sdk() {
     // The same credentials, so the same header.
     let basic = &recorded[0]["headers"]["authorization"];
     assert_eq!(basic, "Basic c2ltLWNsaWVudDpzaW0tc2VjcmV0");
-    assert_eq!(it.dials[0].1, "wss://gw.example/ws?access_token=w");
+    assert_eq!(it.dials()[0].1, "wss://gw.example/ws?access_token=w");
 }
 
 #[test]
@@ -99,9 +99,9 @@ fn a_page_refresh_is_that_of_the_sdk() {
     let mut it = World::new(adapter().wsc_token(wsc).subscribe([FILTER], restore));
     it.input(Input::Connect);
     it.authorize();
-    assert!(it.dials[0].1.ends_with(&format!("&wsc={wsc}")));
+    assert!(it.dials()[0].1.ends_with(&format!("&wsc={wsc}")));
     it.open();
-    it.receive(&recovered("wsc-2"));
+    it.receive(recovered("wsc-2"));
     alike(&it.last(), &wanted[1]);
 }
 
@@ -111,7 +111,7 @@ fn a_refused_recovery_is_answered_as_by_the_sdk() {
     let mut it = World::subscribed(adapter());
     it.lose(Cause::Network);
     it.reconnect();
-    it.receive(&hello("wsc-2", json!({ "recoveryState": "Failed" })));
+    it.receive(hello("wsc-2", json!({ "recoveryState": "Failed" })));
     alike(&it.last(), &recorded[1]);
 }
 
@@ -130,7 +130,7 @@ fn requests_over_the_socket_are_those_of_the_sdk() {
         Request::get("/restapi/v1.0/nope"),
     ];
     for (request, recorded) in requests.into_iter().zip(&recorded) {
-        it.submit(request);
+        it.send(request);
         alike(&it.last(), recorded);
         it.answer_last(200, Some(json!({})));
     }

@@ -47,12 +47,12 @@ fn no_caller_can_force_over_the_socket_what_does_not_belong_there() {
 #[test]
 fn requests_go_over_https_unless_the_session_was_made_for_the_socket() {
     let mut it = World::online(adapter());
-    it.submit(Request::get(EXTENSION).query("view", "x").query("list", json!(["a b", "c&d"])));
+    it.send(Request::get(EXTENSION).query("view", "x").query("list", json!(["a b", "c&d"])));
     let (_, request) = it.http.front().unwrap();
     let url = format!("https://sim.example{EXTENSION}?view=x&list=a%20b&list=c%26d");
     assert_eq!(request.url, url);
     assert_eq!(request.headers[0], ("authorization", "Bearer access-1".to_owned()));
-    it.answer(404, &json!({ "errorCode": "CMN-102" }));
+    it.answer(404, json!({ "errorCode": "CMN-102" }));
     assert_eq!(it.settled()[0].fate, Fate::Rejected(404));
     assert_eq!(it.replies()[0].body.value()["errorCode"], "CMN-102");
 }
@@ -60,16 +60,16 @@ fn requests_go_over_https_unless_the_session_was_made_for_the_socket() {
 #[test]
 fn a_null_body_is_no_body_and_no_path_leads_away() {
     let mut it = socket();
-    it.submit(Request::post(EXTENSION, Value::Null));
+    it.send(Request::post(EXTENSION, Value::Null));
     assert_eq!(it.last().as_array().unwrap().len(), 1);
     it.answer_last(204, None);
     for path in ["@evil.example/", "//evil.example/", "/a\\b", "/a b", "/a#b", ""] {
-        it.submit(Request::get(path));
+        it.send(Request::get(path));
         assert_eq!(it.settled().last().unwrap().fate, Fate::Rejected(BAD_PATH), "{path}");
     }
-    it.submit(Request::get(EXTENSION).header("x", "a\r\nb"));
+    it.send(Request::get(EXTENSION).header("x", "a\r\nb"));
     assert_eq!(it.settled().last().unwrap().fate, Fate::Rejected(BAD_HEADER));
-    it.submit(Request::get(EXTENSION).header("Authorization", "Bearer mine"));
+    it.send(Request::get(EXTENSION).header("Authorization", "Bearer mine"));
     assert_eq!(it.last()[0]["headers"].as_object().unwrap().len(), 1);
     assert!(it.http.is_empty());
 }
@@ -77,7 +77,7 @@ fn a_null_body_is_no_body_and_no_path_leads_away() {
 #[test]
 fn answers_out_of_order_find_their_requests() {
     let mut it = socket();
-    let ids: Vec<_> = (0..3).map(|n| it.submit(Request::get(format!("/restapi/{n}")))).collect();
+    let ids: Vec<_> = (0..3).map(|n| it.send(Request::get(format!("/restapi/{n}")))).collect();
     let requests = it.sent();
     for at in [2, 0, 1] {
         it.answer_to(&requests[at], 200, Some(json!({ "at": at })));
@@ -95,16 +95,16 @@ fn answers_out_of_order_find_their_requests() {
 #[test]
 fn a_body_that_is_no_json_is_kept_as_it_is() {
     let mut it = socket();
-    it.submit(Request::get(EXTENSION));
+    it.send(Request::get(EXTENSION));
     let id = it.last()[0]["messageId"].as_str().unwrap().to_owned();
     let body =
         "--Boundary_1\r\nContent-Type: application/json\r\n\r\n{\"a\":[1]}\r\n--Boundary_1--";
     let meta = json!({ "type": "ClientRequest", "messageId": id, "status": 207, "headers": {} });
-    it.receive_text(&format!("[{meta},{body}]"));
+    it.receive(format!("[{meta},{body}]"));
     assert_eq!(it.replies()[0].body.as_str(), body);
     assert_eq!(it.settled()[0].fate, Fate::Acked);
     // Inside of a JSON text the mark means nothing.
-    it.submit(Request::get(EXTENSION));
+    it.send(Request::get(EXTENSION));
     let text = json!({ "text": "a,--Boundary b" });
     it.answer_last(200, Some(text.clone()));
     assert_eq!(it.replies()[1].body.value(), text);
@@ -113,10 +113,10 @@ fn a_body_that_is_no_json_is_kept_as_it_is() {
 #[test]
 fn an_error_that_names_a_request_fails_that_request_only() {
     let mut it = socket();
-    it.submit(Request::get(EXTENSION));
-    it.submit(Request::get(EXTENSION));
+    it.send(Request::get(EXTENSION));
+    it.send(Request::get(EXTENSION));
     let id = it.sent()[0][0]["messageId"].clone();
-    it.receive(&json!([
+    it.receive(json!([
         { "type": "Error", "messageId": id, "status": 400 },
         { "errorCode": "WSG-808", "message": "" },
     ]));
@@ -131,26 +131,26 @@ fn no_more_requests_are_under_way_than_the_server_allows() {
     it.input(redial_core::Input::Connect);
     it.authorize();
     it.open();
-    it.receive(&hello("wsc-1", json!({ "maxActiveRequests": 3 })));
+    it.receive(hello("wsc-1", json!({ "maxActiveRequests": 3 })));
     for n in 0..10 {
-        it.submit(Request::get(format!("/restapi/{n}")));
+        it.send(Request::get(format!("/restapi/{n}")));
     }
-    assert_eq!(it.frames.len(), 3);
+    assert_eq!(it.frames().len(), 3);
     // The subscription waits for a place too, and goes before what waits.
     it.command(Command::Subscribe { filters: vec![FILTER.into()], restore: None });
-    assert_eq!(it.frames.len(), 3);
+    assert_eq!(it.frames().len(), 3);
     let first = it.sent()[0].clone();
     it.answer_to(&first, 200, None);
-    assert_eq!(it.frames.len(), 4);
+    assert_eq!(it.frames().len(), 4);
     assert_eq!(it.last()[0]["method"], "POST");
     it.answer_last(200, Some(subscription("sub-1")));
-    assert_eq!(it.frames.len(), 5);
+    assert_eq!(it.frames().len(), 5);
     let mut at = 1;
     while it.settled().len() < 10 {
         let open = it.sent()[at].clone();
         it.answer_to(&open, 200, None);
         at += 1;
-        assert!(it.frames.len() <= it.settled().len() + 1 + 3);
+        assert!(it.frames().len() <= it.settled().len() + 1 + 3);
     }
 }
 
@@ -160,14 +160,14 @@ fn a_cut_leaves_unknown_what_was_under_way_and_keeps_what_was_not_sent() {
     it.input(redial_core::Input::Connect);
     it.authorize();
     it.open();
-    it.receive(&hello("wsc-1", json!({ "maxActiveRequests": 1 })));
-    it.submit(Request::post(EXTENSION, json!({ "n": 1 })));
-    it.submit(Request::post(EXTENSION, json!({ "n": 2 })));
+    it.receive(hello("wsc-1", json!({ "maxActiveRequests": 1 })));
+    it.send(Request::post(EXTENSION, json!({ "n": 1 })));
+    it.send(Request::post(EXTENSION, json!({ "n": 2 })));
     it.lose(Cause::Network);
     assert_eq!(it.settled().len(), 1);
     assert_eq!(it.settled()[0].fate, Fate::Unknown);
     it.reconnect();
-    it.receive(&crate::support::recovered("wsc-2"));
+    it.receive(crate::support::recovered("wsc-2"));
     let sent: Vec<_> = it.sent().into_iter().map(|frame| frame[1]["n"].clone()).collect();
     assert_eq!(sent, [json!(1), json!(2)], "each was sent once");
 }
@@ -175,13 +175,13 @@ fn a_cut_leaves_unknown_what_was_under_way_and_keeps_what_was_not_sent() {
 #[test]
 fn a_refused_access_token_is_renewed_once_and_silence_is_unknown() {
     let mut it = World::online(adapter());
-    it.submit(Request::post(EXTENSION, json!({})));
-    it.submit(Request::get(EXTENSION));
+    it.send(Request::post(EXTENSION, json!({})));
+    it.send(Request::get(EXTENSION));
     it.answer(401, &Value::Null);
     let (_, request) = it.http.front().unwrap();
     assert!(request.url.ends_with("/oauth/token"));
     assert_eq!(it.http.len(), 1, "nothing is sent with the old token");
-    it.answer(200, &crate::support::oauth(7));
+    it.answer(200, crate::support::oauth(7));
     let (_, request) = it.http.front().unwrap();
     assert_eq!(request.headers[0].1, "Bearer access-7");
     it.answer(401, &Value::Null);

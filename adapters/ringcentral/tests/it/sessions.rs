@@ -14,7 +14,7 @@ fn a_second_subscription_replaces_the_first() {
     assert_eq!(it.last()[1]["eventFilters"], json!(["/other"]));
     it.answer_last(200, Some(subscription("sub-2")));
     // What the old one still brings is not wanted.
-    it.receive(&notification("n-1"));
+    it.receive(notification("n-1"));
     let mut new = notification("n-2");
     new[1]["subscriptionId"] = json!("sub-2");
     it.receive(&new);
@@ -27,11 +27,11 @@ fn the_last_of_many_subscriptions_wins() {
     for number in 0..3 {
         it.command(Command::Subscribe { filters: vec![format!("/{number}")], restore: None });
     }
-    assert_eq!(it.frames.len(), 1, "one request at a time");
+    assert_eq!(it.frames().len(), 1, "one request at a time");
     it.answer_last(200, Some(subscription("sub-0")));
     assert_eq!(it.last()[1]["eventFilters"], json!(["/2"]));
     it.answer_last(200, Some(subscription("sub-2")));
-    assert_eq!((it.frames.len(), it.told().last().unwrap().as_str()), (2, "subscribed false"));
+    assert_eq!((it.frames().len(), it.told().last().unwrap().as_str()), (2, "subscribed false"));
 }
 
 #[test]
@@ -67,9 +67,9 @@ fn a_subscription_whose_session_is_gone_is_ended_with_it() {
     it.lose(Cause::Network);
     it.command(Command::Revoke);
     it.reconnect();
-    it.receive(&hello("wsc-2", json!({ "recoveryState": "Failed" })));
+    it.receive(hello("wsc-2", json!({ "recoveryState": "Failed" })));
     assert!(it.messages().iter().any(|message| matches!(message, Message::Revoked { .. })));
-    assert_eq!(it.frames.len(), 1, "there is nothing to end, and nothing is made");
+    assert_eq!(it.frames().len(), 1, "there is nothing to end, and nothing is made");
 }
 
 #[test]
@@ -77,9 +77,9 @@ fn a_subscription_that_fails_for_now_is_tried_again_with_growing_waits() {
     let mut it = World::online(adapter().subscribe([FILTER], None));
     let mut sent = vec![it.now];
     for _ in 0..3 {
-        let before = it.frames.len();
+        let before = it.frames().len();
         it.answer_last(503, Some(json!({})));
-        while it.frames.len() == before {
+        while it.frames().len() == before {
             it.step();
         }
         sent.push(it.now);
@@ -90,16 +90,16 @@ fn a_subscription_that_fails_for_now_is_tried_again_with_growing_waits() {
 #[test]
 fn what_comes_twice_is_told_once_and_a_full_replay_may_have_a_gap() {
     let mut it = World::subscribed(adapter());
-    it.receive(&notification("n-0"));
+    it.receive(notification("n-0"));
     it.lose(Cause::Network);
     it.reconnect();
-    it.receive(&hello("wsc-2", json!({ "recoveryState": "Successful", "recoveryBufferSize": 3 })));
+    it.receive(hello("wsc-2", json!({ "recoveryState": "Successful", "recoveryBufferSize": 3 })));
     it.items.clear();
     for uuid in ["n-0", "n-1", "n-2"] {
-        it.receive(&notification(uuid));
+        it.receive(notification(uuid));
     }
     assert_eq!(it.told(), ["n n-1", "n n-2", "gap possible"]);
-    it.receive(&notification("n-3"));
+    it.receive(notification("n-3"));
     assert_eq!(it.told().len(), 4, "it is told once");
 }
 
@@ -112,13 +112,13 @@ fn a_live_notification_after_a_short_replay_is_no_part_of_it() {
         "recoveryState": "Successful", "recoveryBufferSize": 2,
         "creationTime": "2026-09-21T14:13:20.100Z",
     });
-    it.receive(&hello("wsc-2", more));
+    it.receive(hello("wsc-2", more));
     it.items.clear();
     let mut live = notification("n-2");
     live[1]["timestamp"] = json!("2026-09-21T14:13:20.101+0000");
-    it.receive(&notification("n-1"));
+    it.receive(notification("n-1"));
     it.receive(&live);
-    it.receive(&notification("n-3"));
+    it.receive(notification("n-3"));
     assert_eq!(it.told(), ["n n-1", "n n-2", "n n-3"]);
 }
 
@@ -141,11 +141,12 @@ fn the_servers_numbers_govern_the_session() {
     it.input(Input::Connect);
     it.authorize();
     it.open();
-    it.receive(&hello("wsc-1", json!({ "idleTimeout": 8, "recoveryTimeout": 3 })));
+    it.receive(hello("wsc-1", json!({ "idleTimeout": 8, "recoveryTimeout": 3 })));
     it.answer_last(200, Some(subscription("sub-1")));
     it.run(4_000);
     assert_eq!(it.last()[0]["type"], "Heartbeat", "a frame in each half of the idle timeout");
-    it.receive(&it.last());
+    let last = it.last();
+    it.receive(last);
     it.lose(Cause::Network);
     let lost = it.now;
     while it.dial.is_none() {
@@ -154,15 +155,15 @@ fn the_servers_numbers_govern_the_session() {
     it.run_until(lost + 3_000);
     it.fail_dial(Cause::Network);
     it.reconnect();
-    assert!(!it.dials.last().unwrap().1.contains("wsc="), "{:?}", it.dials);
+    assert!(!it.dials().last().unwrap().1.contains("wsc="), "{:?}", it.dials());
     assert!(it.notices().contains(&redial_core::Notice::ResumeExpired));
 }
 
 #[test]
 fn a_later_process_goes_on_with_the_session_and_tells_nothing_twice() {
     let mut it = World::subscribed(adapter().rest_over_websocket(true));
-    it.receive(&notification("n-1"));
-    it.submit(Request::get("/restapi/v1.0/account/~"));
+    it.receive(notification("n-1"));
+    it.send(Request::get("/restapi/v1.0/account/~"));
     let saved = serde_json::to_string(&it.session.snapshot()).unwrap();
     let saved = serde_json::from_str(&saved).unwrap();
     let now = Timestamp::from_millis(START + 5_000);
@@ -177,12 +178,12 @@ fn a_later_process_goes_on_with_the_session_and_tells_nothing_twice() {
     assert!(body.starts_with("grant_type=refresh_token&refresh_token=refresh-1"), "{body}");
     it.authorize();
     it.open();
-    assert!(it.dials[0].1.ends_with("&wsc=wsc-1"), "{:?}", it.dials);
-    it.receive(&recovered("wsc-2"));
-    it.receive(&notification("n-1"));
-    it.receive(&notification("n-2"));
+    assert!(it.dials()[0].1.ends_with("&wsc=wsc-1"), "{:?}", it.dials());
+    it.receive(recovered("wsc-2"));
+    it.receive(notification("n-1"));
+    it.receive(notification("n-2"));
     assert_eq!(it.told(), ["Resumed", "newWsc 3 1", "autoRecoverSuccess 3", "n n-2"]);
-    assert_eq!(it.frames, [], "the subscription is there");
+    assert_eq!(it.frames(), [], "the subscription is there");
 }
 
 #[test]
@@ -210,11 +211,11 @@ fn a_code_is_exchanged_once_with_its_verifier() {
     let body = "grant_type=authorization_code&code=a%20code\
         &redirect_uri=https%3A%2F%2Fapp.example%2Fcb&code_verifier=veri~fier&client_id=id";
     assert_eq!(std::str::from_utf8(&request.body).unwrap(), body);
-    it.answer(400, &json!({ "error": "invalid_grant" }));
+    it.answer(400, json!({ "error": "invalid_grant" }));
     assert!(matches!(it.notices().last(), Some(redial_core::Notice::Suspended { .. })));
     it.input(Input::Recover);
     it.run(2_000);
-    assert_eq!(it.asked.len(), 1, "a code is good once");
+    assert_eq!(it.asked().len(), 1, "a code is good once");
 }
 
 #[test]
@@ -222,14 +223,14 @@ fn an_access_token_that_is_refused_again_is_the_applications_matter() {
     let mut it = World::new(adapter().share().unwrap().session());
     it.input(Input::Connect);
     it.input(Input::OfferToken("one".into()));
-    it.answer(401, &json!({}));
+    it.answer(401, json!({}));
     let rejected = it.items.iter().rev().find_map(|(_, item)| match item {
         redial_core::Item::TokenNeeded { rejected, .. } => rejected.clone(),
         _ => None,
     });
     assert_eq!(rejected.unwrap().expose(), "one");
     it.input(Input::OfferToken("two".into()));
-    it.answer(401, &json!({}));
+    it.answer(401, json!({}));
     assert!(matches!(it.notices().last(), Some(redial_core::Notice::Suspended { .. })));
 }
 
@@ -240,10 +241,10 @@ fn no_policy_makes_a_wstoken_serve_twice() {
     spec.token.renew = redial_core::Renew::Every(redial_core::Span::from_secs(10));
     let mut it = World::online(adapter().policy(redial_core::Policy::new(spec)));
     it.run(50_000);
-    assert_eq!(it.asked.len(), 2, "{:?}", it.asked);
+    assert_eq!(it.asked().len(), 2, "{:?}", it.asked());
     it.lose(Cause::Network);
     it.reconnect();
-    assert_eq!(it.asked.len(), 3, "{:?}", it.asked);
+    assert_eq!(it.asked().len(), 3, "{:?}", it.asked());
 }
 
 #[test]
@@ -289,14 +290,14 @@ fn what_is_no_access_token_is_told_at_once_and_waits_for_the_application() {
     it.input(Input::Recover);
     it.run(2_000);
     it.input(Input::OfferToken("one".into()));
-    it.answer(200, &crate::support::wstoken("ws-1"));
+    it.answer(200, crate::support::wstoken("ws-1"));
     it.open();
-    it.receive(&hello("wsc-1", json!({})));
+    it.receive(hello("wsc-1", json!({})));
     it.input(Input::OfferToken("".into()));
     assert_eq!(problems(&it), [malformed, malformed]);
     assert!(it.session.is_online());
     it.lose(Cause::Network);
     it.run(2_000);
     let (_, request) = it.http.front().unwrap();
-    assert!(request.headers.iter().any(|(_, value)| value == "Bearer one"), "{:?}", it.asked);
+    assert!(request.headers.iter().any(|(_, value)| value == "Bearer one"), "{:?}", it.asked());
 }
