@@ -217,7 +217,9 @@ fn each_kind_of_rule_names_its_cause_and_no_other() {
 #[test]
 fn as_many_rules_as_fit_are_checked_and_found() {
     let codes = 0..u16::try_from(Rules::CAPACITY).expect("few");
-    let all: Vec<Rule> = codes.map(|code| Rule::close(4000 + code, Verdict::Stop)).collect();
+    let wait = |span| Verdict::Retry(Recovery { delay: Delay::AtLeast(span), ..Recovery::KEEP });
+    let mut all: Vec<Rule> = codes.map(|code| Rule::close(4000 + code, Verdict::Stop)).collect();
+    all[0] = Rule::close(4000, wait(secs(10)));
     let policy = liveperson_with(|spec| {
         spec.rules = Rules::new(&all);
         spec.otherwise = Verdict::Suspend;
@@ -226,6 +228,9 @@ fn as_many_rules_as_fit_are_checked_and_found() {
     assert_eq!(policy.verdict(Cause::Close(last)), Verdict::Stop);
     assert_eq!(policy.verdict(Cause::Close(last + 1)), Verdict::Suspend);
     assert_eq!(policy.verdict(Cause::Network), Verdict::Suspend);
+    let faster = policy.scaled(Speed::new(10));
+    assert_eq!(faster.verdict(Cause::Close(4000)), wait(secs(1)));
+    assert_eq!(faster.verdict(Cause::Close(last)), Verdict::Stop);
 }
 
 #[test]
