@@ -50,10 +50,10 @@ fn a_failed_upgrade_is_a_failed_attempt() {
         world.lose(Cause::Network);
         for at in [1_000, 3_000, 7_000, 15_000, 31_000] {
             world.run_until(at);
-            world.end_dial(Cause::Handshake(status), None);
+            world.fail_dial(Cause::Handshake(status));
         }
         let reason = SuspendReason::AttemptsExhausted(Cause::Handshake(status));
-        assert_eq!(world.last(), Notice::Suspended { reason });
+        assert_eq!(world.last_notice(), Notice::Suspended { reason });
     }
 }
 
@@ -221,9 +221,9 @@ fn too_many_sessions_are_surfaced_and_not_hammered() {
         refuse(&mut world, "session:error:max-open-sessions");
         let cause = Cause::Refused(Refusal::MaxOpenSessions as u16);
         assert!(
-            matches!(world.last(), Notice::RetryScheduled { cause: why, .. } if why == cause),
+            matches!(world.last_notice(), Notice::RetryScheduled { cause: why, .. } if why == cause),
             "{:?}",
-            world.last()
+            world.last_notice()
         );
         world.run(59_999);
         assert!(world.take_dials().is_empty());
@@ -411,14 +411,14 @@ fn refuse(world: &mut World, name: &str) {
 }
 
 fn suspended(world: &World) -> Option<Refusal> {
-    match world.last() {
+    match world.last_notice() {
         Notice::Suspended { reason: SuspendReason::Policy(Cause::Refused(code)) } => named(code),
         _ => None,
     }
 }
 
 fn stopped(world: &World) -> Option<Refusal> {
-    match world.last() {
+    match world.last_notice() {
         Notice::Stopped { reason: StopReason::Policy(Cause::Refused(code)) } => named(code),
         _ => None,
     }

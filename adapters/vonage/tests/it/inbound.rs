@@ -50,7 +50,7 @@ fn bytes_in_an_event_are_read_and_its_acknowledgement_goes_out_after_them() {
         world.text(r#"451-3["up",{"_placeholder":true,"num":0}]"#);
         assert_eq!(world.texts(), [""; 0]);
         let bytes: &'static [u8] = if generation == V2 { b"a" } else { b"\x04a" };
-        world.frame(Frame::Binary(Bytes::from_static(bytes)));
+        world.receive_frame(Frame::Binary(Bytes::from_static(bytes)));
         assert_eq!(world.texts(), ["433[]"]);
         assert_eq!(events(&world).len(), 1);
     }

@@ -14,8 +14,8 @@ proptest! {
     fn no_frame_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), text in ".{0,80}") {
         for generation in BOTH {
             for mut world in [World::online(generation), begun(generation)] {
-                world.frame(Frame::Binary(bytes.clone().into()));
-                world.frame(Frame::Text(bytes.clone().into()));
+                world.receive_frame(Frame::Binary(bytes.clone().into()));
+                world.receive_frame(Frame::Text(bytes.clone().into()));
                 let mut world_two = World::online(generation);
                 world_two.text(&format!("42{text}"));
                 world_two.text(&format!("42[\"session:success\",{text}]"));
@@ -32,8 +32,8 @@ proptest! {
                 generation,
                 builder(generation).token("T1".into()).resend(true).token_source(true),
             );
-            world.submit(Outgoing::request("text", json!({})));
-            world.submit(Outgoing::event("text", json!({})));
+            world.send(Outgoing::request("text", json!({})));
+            world.send(Outgoing::event("text", json!({})));
             let tid = world.texts().iter().find_map(|text| crate::support::parse(text));
             let tid = tid.map(|(_, payload)| payload["tid"].clone());
             for (name, mut payload, rid) in events.clone() {
@@ -42,7 +42,8 @@ proptest! {
                 }
                 world.event(&name, &payload);
                 world.run(3_000);
-                world.input(Input::OfferToken(format!("token-{}", world.now).as_str().into()));
+                let token = format!("token-{}", world.now);
+                world.input(Input::OfferToken(token.into()));
                 world.run(20);
                 while !world.http.is_empty() {
                     world.answer(200, &json!({}));
@@ -74,7 +75,10 @@ proptest! {
             world.stay(31_000);
             let lost = matches!(&answer, Ok(answer) if answer.status == 404);
             if !world.http.is_empty() {
-                world.answer_with(answer);
+                match answer {
+                    Ok(answer) => world.answer_with(answer),
+                    Err(why) => world.no_answer(why),
+                }
                 prop_assert_eq!(world.session.is_online(), !lost);
             }
             if lost {
@@ -117,7 +121,7 @@ proptest! {
             world.run(20_000);
             dials.extend(world.take_dials().into_iter().map(|(at, _)| at));
             if world.dial.is_some() {
-                world.end_dial(*cause, None);
+                world.fail_dial(*cause);
             }
         }
         world.run(1_000_000);

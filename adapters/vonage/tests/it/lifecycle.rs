@@ -80,13 +80,13 @@ fn five_attempts_at_1_2_4_8_16_seconds_and_then_the_application_must_act() {
             world.run_until(at - 1);
             assert!(world.dial.is_none());
             world.run_until(at);
-            world.fail_dial();
+            world.fail_dial(Cause::Network);
             expected.push((at, Callback::Reconnecting { retry_count }));
         }
         expected.push((31_000, FAILED));
         assert_eq!(world.take_callbacks(), expected);
         let reason = SuspendReason::AttemptsExhausted(Cause::Network);
-        assert_eq!(world.last(), Notice::Suspended { reason });
+        assert_eq!(world.last_notice(), Notice::Suspended { reason });
         world.run(200_000);
         assert!(world.dial.is_none() && world.take_callbacks().is_empty());
     }
@@ -100,11 +100,11 @@ fn connect_makes_one_try_at_once_and_then_a_fresh_cycle() {
         world.run(10_000);
         let connected = world.now;
         world.input(Input::Connect);
-        world.fail_dial();
+        world.fail_dial(Cause::Network);
         let mut expected = Vec::new();
         for (retry_count, after) in [(1, 1_000), (2, 3_000), (3, 7_000), (4, 15_000), (5, 31_000)] {
             world.run_until(connected + after);
-            world.fail_dial();
+            world.fail_dial(Cause::Network);
             expected.push((connected + after, Callback::Reconnecting { retry_count }));
         }
         expected.push((connected + 31_000, FAILED));
@@ -149,10 +149,10 @@ fn the_window_counts_from_the_first_loss_and_its_end_is_told_once() {
         world.lose(Cause::Network);
         give_up(&mut world);
         world.run_until(299_999);
-        assert!(!world.callbacks.contains(&(300_000, Callback::WindowClosed)));
+        assert!(!world.callbacks().contains(&(300_000, Callback::WindowClosed)));
         world.run_until(400_000);
         let closed = (300_000, Callback::WindowClosed);
-        assert_eq!(world.callbacks.iter().filter(|callback| **callback == closed).count(), 1);
+        assert_eq!(world.callbacks().iter().filter(|callback| **callback == closed).count(), 1);
         world.take_dials();
         world.input(Input::Connect);
         let url = world.dialled().expect("a dial");
@@ -202,9 +202,9 @@ fn our_own_close_has_its_reason_and_no_reconnect() {
         let (name, payload) = parse(&texts[0]).expect("an event");
         assert_eq!((name.as_str(), &payload["body"]), ("session:logout", &serde_json::json!({})));
         assert_eq!(texts[1..], ["41"]);
-        assert_eq!(world.wire.last(), Some(&(0, Wire::Close(1000))));
+        assert_eq!(world.wire.last(), Some(&(0, Wire::Close(1000, ""))));
         world.lose(Cause::Close(1000));
-        assert_eq!(world.last(), Notice::Stopped { reason: StopReason::Requested });
+        assert_eq!(world.last_notice(), Notice::Stopped { reason: StopReason::Requested });
         world.run(600_000);
         assert!(world.dial.is_none() && world.take_callbacks().is_empty());
     }
@@ -234,7 +234,7 @@ fn a_connect_right_after_the_last_attempt_is_one_immediate_try_and_not_attempt_1
         if at == 31_000 {
             world.run(1);
         }
-        world.fail_dial();
+        world.fail_dial(Cause::Network);
     }
     world.take_callbacks();
     world.take_dials();
@@ -252,7 +252,7 @@ fn a_connect_in_the_same_millisecond_waits_for_the_floor_and_is_no_automatic_att
         world.lose(Cause::Network);
         for at in [1_000, 3_000, 7_000, 15_000, 31_000] {
             world.run_until(at);
-            world.fail_dial();
+            world.fail_dial(Cause::Network);
         }
         world.take_callbacks();
         world.input(Input::Connect);
@@ -285,7 +285,7 @@ fn a_shutdown_during_a_wait_ends_it_with_our_reason() {
 fn the_first_connect_has_a_cycle_and_no_reconnect() {
     let mut world = World::new(V2, builder(V2).token("T1".into()));
     world.input(Input::Connect);
-    world.fail_dial();
+    world.fail_dial(Cause::Network);
     world.run(1_000);
     world.log_in("S1");
     assert_eq!(
@@ -301,7 +301,7 @@ fn a_success_counts_the_attempts_anew() {
         let lost = world.now;
         world.lose(Cause::Network);
         world.run_until(lost + 1_000);
-        world.fail_dial();
+        world.fail_dial(Cause::Network);
         world.run_until(lost + 3_000);
         world.log_in("S1");
         let reconnecting = world.take_callbacks();
@@ -315,16 +315,16 @@ fn the_budget_can_be_set_and_automatic_reconnection_switched_off() {
     let mut world = World::online_with(V2, builder(V2).token("T1".into()).attempts(2));
     world.lose(Cause::Network);
     world.run(1_000);
-    world.fail_dial();
+    world.fail_dial(Cause::Network);
     world.run(2_000);
-    world.fail_dial();
+    world.fail_dial(Cause::Network);
     assert_eq!(world.take_callbacks().last(), Some(&(3_000, FAILED)));
 
     let mut world = World::online_with(V2, builder(V2).token("T1".into()).automatic(false));
     world.lose(Cause::Network);
     assert_eq!(world.take_callbacks(), [(0, LOST)]);
     let reason = SuspendReason::AttemptsExhausted(Cause::Network);
-    assert_eq!(world.last(), Notice::Suspended { reason });
+    assert_eq!(world.last_notice(), Notice::Suspended { reason });
     world.run(60_000);
     assert!(world.dial.is_none());
     world.input(Input::Connect);
@@ -341,7 +341,7 @@ fn todays_sdk_waits_are_a_named_option() {
     world.lose(Cause::Network);
     for at in [2_000, 6_000, 14_000, 29_000, 44_000] {
         world.run_until(at);
-        world.fail_dial();
+        world.fail_dial(Cause::Network);
     }
     assert_eq!(world.take_callbacks().last(), Some(&(44_000, FAILED)));
 }
@@ -362,10 +362,10 @@ fn give_up(world: &mut World) {
     if world.session.is_online() {
         world.lose(Cause::Network);
     }
-    while world.callbacks.last().is_none_or(|(_, callback)| *callback != FAILED) {
-        world.run_until(world.due().expect("a wait"));
+    while world.callbacks().last().is_none_or(|(_, callback)| *callback != FAILED) {
+        world.step();
         if world.dial.is_some() {
-            world.fail_dial();
+            world.fail_dial(Cause::Network);
         }
     }
     world.take_callbacks();

@@ -118,7 +118,7 @@ impl Tape {
                 let status = line["status"].as_u64().and_then(|status| u16::try_from(status).ok());
                 let cause = status.map_or(Cause::Network, Cause::Handshake);
                 if self.world.dial.is_some() {
-                    self.world.end_dial(cause, None);
+                    self.world.fail_dial(cause);
                 }
             }
             ("ws", "server", "frame") => {
@@ -138,9 +138,10 @@ impl Tape {
             ("http", "client", _) if text("method") == "PUT" => {
                 let (url, bearer) = (text("url"), &line["headers"]["authorization"]);
                 let wire = self.next();
-                let Wire::Http { method: "PUT", url: ours, bearer: token, .. } = wire else {
+                let Wire::Http { method: "PUT", url: ours, .. } = &wire else {
                     panic!("{}: {wire:?} instead of {url}", self.name);
                 };
+                let token = wire.header("authorization").expect("a credential");
                 assert_eq!(ours.strip_prefix("http://127.0.0.1:4433"), Some(url), "{}", self.name);
                 assert_eq!(
                     token.to_ascii_lowercase(),
@@ -248,7 +249,7 @@ impl Tape {
     /// Lets time pass until ours has said as much as theirs, where a deadline must make it say so.
     fn hear(&mut self) {
         for _ in 0..8 {
-            for (_, callback) in self.world.callbacks.split_off(0) {
+            for (_, callback) in self.world.take_callbacks() {
                 self.ours.extend(word(callback));
             }
             let silent = self.ours.len() < self.theirs.len() && self.frozen;
@@ -275,7 +276,8 @@ impl Tape {
             Wire::Text(text) if self.frozen && text == "2" => false,
             // 8.7.3 acknowledges nothing; the platform that asks for it gets it from us.
             Wire::Text(text) => !(text.starts_with("43") && self.name.contains("8.7.3")),
-            Wire::Binary(_) | Wire::Close(_) | Wire::Drop(_) | Wire::Abort => false,
+            Wire::Binary(_) | Wire::Ping | Wire::Pong => false,
+            Wire::Close(..) | Wire::Drop(_) | Wire::Abort => false,
         })
     }
 

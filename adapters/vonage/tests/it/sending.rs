@@ -14,7 +14,7 @@ fn text() -> Outgoing {
 fn a_request_is_the_sdks_and_its_reply_is_its_proof() {
     for generation in BOTH {
         let mut world = World::online(generation);
-        let id = world.submit(text());
+        let id = world.send(text());
         let written = world.last_text().expect("a frame");
         assert!(written.starts_with(r#"42["text",{"body":{"text":"hi"},"tid":""#), "{written}");
         assert!(written.ends_with(r#"","cid":"CON-1","from":"MEM-1"}]"#), "{written}");
@@ -34,13 +34,13 @@ fn a_request_is_the_sdks_and_its_reply_is_its_proof() {
 #[test]
 fn an_error_reply_rejects_its_request() {
     let mut world = World::online(V2);
-    let id = world.submit(text());
+    let id = world.send(text());
     let tid = world.tid_of("text").expect("a tid");
     world.event("conversation:error:not-found", &json!({ "rid": tid, "code": "c" }));
     assert_eq!(world.fates(), [(id, Fate::Rejected(Reply::ERROR))]);
     assert!(reply(&world).expect("a reply").is_error());
     // So does one that would be the end of a login.
-    let id = world.submit(text());
+    let id = world.send(text());
     let tid = world.tid_of("text").expect("a tid");
     world.event("system:error:permission", &json!({ "rid": tid }));
     assert_eq!(world.fates()[1..], [(id, Fate::Rejected(Reply::ERROR))]);
@@ -51,7 +51,7 @@ fn an_error_reply_rejects_its_request() {
 fn an_event_is_proved_by_its_acknowledgement_or_its_reply() {
     for generation in BOTH {
         let mut world = World::online(generation);
-        let id = world.submit(Outgoing::event("custom:x", json!({})));
+        let id = world.send(Outgoing::event("custom:x", json!({})));
         let written = world.last_text().expect("a frame");
         assert!(written.starts_with(r#"420["custom:x",{"body":{},"tid":""#), "{written}");
         world.text(r#"430[{"ok":true}]"#);
@@ -59,7 +59,7 @@ fn an_event_is_proved_by_its_acknowledgement_or_its_reply() {
         let reply = reply(&world).expect("a reply");
         assert_eq!((reply.name(), reply.is_error()), (None, false));
         assert_eq!(reply.body().map(redial_vonage::Json::as_str), Some(r#"{"ok":true}"#));
-        let id = world.submit(Outgoing::event("custom:x", json!({})));
+        let id = world.send(Outgoing::event("custom:x", json!({})));
         let (_, payload) = parse(&world.last_text().expect("a frame")).expect("an event");
         world.event("custom:x:done", &json!({ "rid": payload["tid"] }));
         assert_eq!(world.fates()[1..], [(id, Fate::Acked)]);
@@ -71,7 +71,7 @@ fn an_event_is_proved_by_its_acknowledgement_or_its_reply() {
 #[test]
 fn an_event_without_proof_is_acked_when_it_is_written() {
     let mut world = World::online(V2);
-    let id = world.submit(Outgoing::event("custom:x", json!({})).unproved());
+    let id = world.send(Outgoing::event("custom:x", json!({})).unproved());
     assert!(world.last_text().expect("a frame").starts_with("42[\"custom:x\""));
     assert_eq!(world.fates(), [(id, Fate::Acked)]);
 }
@@ -79,11 +79,11 @@ fn an_event_without_proof_is_acked_when_it_is_written() {
 #[test]
 fn what_was_written_is_not_written_again_by_default() {
     let mut world = World::online(V2);
-    let id = world.submit(text());
+    let id = world.send(text());
     world.lose(Cause::Network);
     assert_eq!(world.fates(), [(id, Fate::Unknown)]);
     // What was not written waits for the session.
-    let later = world.submit(text());
+    let later = world.send(text());
     world.run(1_000);
     world.forget();
     world.log_in("S1");
@@ -95,7 +95,7 @@ fn what_was_written_is_not_written_again_by_default() {
 #[test]
 fn where_it_is_switched_on_it_is_written_again_with_its_id() {
     let mut world = World::online_with(V2, builder(V2).token("T1".into()).resend(true));
-    let id = world.submit(text());
+    let id = world.send(text());
     let first = world.last_text();
     world.lose(Cause::Network);
     world.run(1_000);
@@ -109,7 +109,7 @@ fn where_it_is_switched_on_it_is_written_again_with_its_id() {
 #[test]
 fn a_request_without_a_reply_has_its_fate_in_time() {
     let mut world = World::online(V2);
-    let id = world.submit(text());
+    let id = world.send(text());
     world.run(10_000);
     assert_eq!(world.fates(), [(id, Fate::Unknown)]);
 }
@@ -123,8 +123,8 @@ fn what_the_server_does_not_take_is_rejected_and_not_sent() {
     world.text(r#"40{"sid":"s"}"#);
     world.log_in_answer("S1");
     world.forget();
-    let large = world.submit(Outgoing::request("text", Value::String("x".repeat(200))));
-    let reserved = world.submit(Outgoing::request("disconnect", json!({})));
+    let large = world.send(Outgoing::request("text", Value::String("x".repeat(200))));
+    let reserved = world.send(Outgoing::request("disconnect", json!({})));
     assert_eq!(
         world.fates(),
         [(large, Fate::Rejected(Reply::TOO_LARGE)), (reserved, Fate::Rejected(Reply::UNWRITABLE))]
@@ -136,7 +136,7 @@ fn what_the_server_does_not_take_is_rejected_and_not_sent() {
 fn acknowledgements_that_never_come_keep_no_later_one_out() {
     let mut world = World::online_with(V2, builder(V2).token("T1".into()).retries(0));
     for _ in 0..3_000 {
-        world.submit(Outgoing::event("custom:x", json!({})));
+        world.send(Outgoing::event("custom:x", json!({})));
         world.run(10_000);
         world.answer_heartbeats();
     }
@@ -153,8 +153,8 @@ fn a_logout_is_answered_and_ends_the_session() {
         let rid = world.tid_of("session:logout").expect("a logout");
         assert!(world.session.is_online());
         world.event("session:logged-out", &json!({ "rid": rid, "body": {} }));
-        let Notice::Stopped { reason: StopReason::Policy(_) } = world.last() else {
-            panic!("{:?}", world.last());
+        let Notice::Stopped { reason: StopReason::Policy(_) } = world.last_notice() else {
+            panic!("{:?}", world.last_notice());
         };
     }
     let mut world = World::online(V1);
@@ -187,7 +187,7 @@ fn reply(world: &World) -> Option<Reply> {
 fn a_burst_of_events_waits_for_acknowledgements_and_none_is_forgotten() {
     let mut world = World::online(V2);
     let ids: Vec<_> =
-        (0..1_000).map(|_| world.submit(Outgoing::event("custom:x", json!({})))).collect();
+        (0..1_000).map(|_| world.send(Outgoing::event("custom:x", json!({})))).collect();
     assert_eq!(world.texts().len(), 512);
     for ack in 0..1_000 {
         world.text(&format!("43{ack}[]"));

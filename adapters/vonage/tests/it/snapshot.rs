@@ -69,7 +69,7 @@ fn a_window_that_has_passed_between_two_processes_begins_a_new_session() {
 #[test]
 fn what_waits_is_sent_by_the_later_process_with_the_same_id() {
     let mut world = World::online_with(V2, builder(V2).token("T1".into()).resend(true));
-    world.submit(Outgoing::request("text", json!({ "text": "hi" })));
+    world.send(Outgoing::request("text", json!({ "text": "hi" })));
     let first = world.last_text();
     let saved = stored(&world);
     let adapter = builder(V2).resend(true).build().expect("a configuration");
@@ -109,7 +109,7 @@ fn nothing_that_can_be_printed_shows_a_token_a_session_or_a_body() {
             World::new(generation, builder(generation).token(secret.into()).token_source(true));
         world.input(Input::Connect);
         world.log_in("canary-session");
-        world.submit(Outgoing::event("text", json!({ "text": "canary-body" })));
+        world.send(Outgoing::event("text", json!({ "text": "canary-body" })));
         world.event("text", &json!({ "id": "1", "cid": "c", "body": { "text": "canary-body" } }));
         world.run(20);
         world.offer("canary-offered");

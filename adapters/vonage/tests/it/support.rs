@@ -1,52 +1,30 @@
 //! A scripted platform in virtual time.
 
-use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
-use redial_core::http::{HttpRequest, HttpResponse, NoAnswer};
-use redial_core::{
-    Cause, ConnId, Continuity, Cx, Effect, Fate, Frame, Handshake, HttpId, Input, Item, MessageId,
-    Notice, Session, Span, Timestamp, Transmit,
-};
-use redial_vonage::{Builder, Callback, Callbacks, Generation, Message, Outgoing, Vonage};
+use redial_core::{Frame, Item, Session};
+use redial_testkit::rig::Rig;
+pub(crate) use redial_testkit::rig::{NONCE, START, Wire};
+use redial_vonage::{Builder, Callback, Callbacks, Generation, Message, Vonage};
 use serde_json::{Value, json};
 
 pub(crate) use Generation::{V1, V2};
 
-pub(crate) const NONCE: u128 = 0x5EED_0123_4567_89AB_CDEF_0246_8ACE_1357;
-pub(crate) const START: u64 = 1_790_000_000_000;
 pub(crate) const BASE: &str = "http://127.0.0.1:4433";
 pub(crate) const BOTH: [Generation; 2] = [V1, V2];
 
-/// What the session did, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Wire {
-    Dial(String),
-    Text(String),
-    Binary(Bytes),
-    Close(u16),
-    Drop(Option<u16>),
-    Http { method: &'static str, url: String, bearer: String, body: Bytes },
-    Abort,
-}
-
 /// A session and the world around it. Times are counted from the start.
 pub(crate) struct World {
-    pub(crate) session: Session<Vonage>,
+    rig: Rig<Vonage>,
     pub(crate) generation: Generation,
-    pub(crate) now: u64,
-    pub(crate) entropy: u64,
-    pub(crate) wire: Vec<(u64, Wire)>,
-    pub(crate) items: Vec<(u64, Item<Vonage>)>,
-    pub(crate) callbacks: Vec<(u64, Callback)>,
-    pub(crate) http: VecDeque<(HttpId, HttpRequest)>,
-    pub(crate) dial: Option<(ConnId, Handshake)>,
-    pub(crate) conn: ConnId,
     /// Whether a token source keeps its questions from the application.
     pub(crate) sourced: bool,
+    callbacks: Vec<(u64, Callback)>,
     seer: Callbacks,
+    /// How many items it has seen.
+    seen: usize,
 }
 
 /// What a test begins with.
@@ -72,20 +50,12 @@ impl World {
     }
 
     pub(crate) fn with(generation: Generation, session: Session<Vonage>) -> Self {
-        Self {
-            session,
-            generation,
-            now: 0,
-            entropy: 0,
-            wire: Vec::new(),
-            items: Vec::new(),
-            callbacks: Vec::new(),
-            http: VecDeque::new(),
-            dial: None,
-            conn: ConnId::new(0),
-            sourced: false,
-            seer: Callbacks::new(),
-        }
+        let rig = Rig::with(session).answering(|frame| match frame {
+            Frame::Text(_) | Frame::Binary(_) => Vec::new(),
+            Frame::Ping(_) | Frame::Pong(_) => panic!("nobody sends {frame:?}"),
+        });
+        let (callbacks, seer) = (Vec::new(), Callbacks::new());
+        Self { rig, generation, sourced: false, callbacks, seer, seen: 0 }
     }
 
     /// A session that is online with the token "T1", as session "S1".
@@ -95,7 +65,7 @@ impl World {
 
     pub(crate) fn online_with(generation: Generation, builder: Builder) -> Self {
         let mut world = Self::new(generation, builder);
-        world.input(Input::Connect);
+        world.connect();
         world.log_in("S1");
         world.forget();
         world
@@ -103,9 +73,10 @@ impl World {
 
     /// Forgets what has been done so far.
     pub(crate) fn forget(&mut self) {
+        self.callbacks().clear();
         self.wire.clear();
         self.items.clear();
-        self.callbacks.clear();
+        self.seen = 0;
     }
 
     /// The dial that there is becomes a session.
@@ -157,14 +128,6 @@ impl World {
         self.texts().pop()
     }
 
-    pub(crate) fn texts(&self) -> Vec<String> {
-        let texts = self.wire.iter().filter_map(|(_, wire)| match wire {
-            Wire::Text(text) => Some(text.clone()),
-            _ => None,
-        });
-        texts.collect()
-    }
-
     pub(crate) fn event(&mut self, name: &str, payload: &Value) {
         self.text(&format!("42{}", json!([name, payload])));
     }
@@ -174,161 +137,28 @@ impl World {
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        self.frame(Frame::Text(Bytes::copy_from_slice(text.as_bytes())));
+        self.receive(text);
     }
 
-    pub(crate) fn frame(&mut self, frame: Frame) {
-        self.input(Input::Frame { conn: self.conn, frame });
-    }
-
-    pub(crate) fn cx(&self) -> Cx {
-        Cx::new(Timestamp::from_millis(START + self.now), self.entropy)
-    }
-
-    pub(crate) fn input(&mut self, input: Input<Vonage>) {
-        let cx = self.cx();
-        self.session.handle(cx, input);
-        self.pump();
+    /// Answers the exchange that waits longest, which shows a credential.
+    pub(crate) fn answer(&mut self, status: u16, body: &Value) {
+        let headers = &self.request().headers;
+        assert!(headers.iter().any(|(name, _)| *name == "authorization"), "a credential");
+        self.rig.answer(status, body);
     }
 
     pub(crate) fn offer(&mut self, token: &str) {
-        self.input(Input::OfferToken(token.into()));
+        self.rig.offer(token);
         // A driver lets what is due at once happen at once.
         self.run(0);
-    }
-
-    /// Does what the session wants until it waits for something.
-    pub(crate) fn pump(&mut self) {
-        let cx = self.cx();
-        loop {
-            let mut idle = true;
-            while let Some(effect) = self.session.poll_effect() {
-                idle = false;
-                self.perform(effect);
-            }
-            while let Some(transmit) = self.session.poll_transmit(cx) {
-                idle = false;
-                let wire = match transmit {
-                    Transmit::Frame(Frame::Text(bytes)) => {
-                        Wire::Text(String::from_utf8(bytes.to_vec()).expect("UTF-8"))
-                    }
-                    Transmit::Frame(Frame::Binary(bytes)) => Wire::Binary(bytes),
-                    Transmit::Frame(frame) => panic!("nobody sends {frame:?}"),
-                    Transmit::Close { code } => Wire::Close(code),
-                };
-                self.wire.push((self.now, wire));
-            }
-            while let Some(item) = self.session.poll_item() {
-                idle = false;
-                let hidden = self.sourced && matches!(item, Item::TokenNeeded { .. });
-                if !hidden && let Some(callback) = self.seer.see(&item) {
-                    self.callbacks.push((self.now, callback));
-                }
-                self.items.push((self.now, item));
-            }
-            if idle && !self.session.has_effects() {
-                return;
-            }
-        }
-    }
-
-    fn perform(&mut self, effect: Effect) {
-        let wire = match effect {
-            Effect::Dial { conn, handshake } => {
-                assert!(self.dial.is_none(), "one dial at a time");
-                self.conn = conn;
-                let url = handshake.url.clone();
-                self.dial = Some((conn, handshake));
-                Wire::Dial(url)
-            }
-            Effect::Drop { conn, code } => {
-                assert_eq!(conn, self.conn, "only the one connection can be dropped");
-                self.dial = None;
-                Wire::Drop(code)
-            }
-            Effect::Http { id, request } => {
-                let bearer = request.headers.iter().find(|(name, _)| *name == "authorization");
-                let wire = Wire::Http {
-                    method: request.method.as_str(),
-                    url: request.url.clone(),
-                    bearer: bearer.expect("a credential").1.clone(),
-                    body: request.body.clone(),
-                };
-                self.http.push_back((id, request));
-                wire
-            }
-            Effect::Abort { id } => {
-                self.http.retain(|(known, _)| *known != id);
-                Wire::Abort
-            }
-        };
-        self.wire.push((self.now, wire));
-    }
-
-    pub(crate) fn answer(&mut self, status: u16, body: &Value) {
-        self.answer_with(Ok(HttpResponse {
-            status,
-            headers: Vec::new(),
-            body: body.to_string().into(),
-            retry_after: None,
-        }));
-    }
-
-    pub(crate) fn answer_with(&mut self, answer: Result<HttpResponse, NoAnswer>) {
-        let (id, _) = self.http.pop_front().expect("an exchange");
-        self.input(Input::Http { id, answer });
-    }
-
-    pub(crate) fn open(&mut self) {
-        let (conn, _) = self.dial.take().expect("a dial");
-        self.input(Input::Dialing { conn });
-        self.input(Input::Opened { conn });
-    }
-
-    /// The dial that there is comes to nothing.
-    pub(crate) fn fail_dial(&mut self) {
-        self.end_dial(Cause::Network, None);
-    }
-
-    pub(crate) fn end_dial(&mut self, cause: Cause, retry_after: Option<Span>) {
-        let (conn, _) = self.dial.take().expect("a dial");
-        self.input(Input::Dialing { conn });
-        self.input(Input::Closed { conn, cause, retry_after });
-    }
-
-    pub(crate) fn lose(&mut self, cause: Cause) {
-        self.input(Input::Closed { conn: self.conn, cause, retry_after: None });
-    }
-
-    pub(crate) fn submit(&mut self, message: Outgoing) -> MessageId {
-        let cx = self.cx();
-        let id = self.session.send(cx, message).expect("room");
-        self.pump();
-        id
-    }
-
-    /// Lets time pass, with a tick at every deadline.
-    pub(crate) fn run_until(&mut self, at: u64) {
-        for _ in 0..10_000 {
-            let Some(due) = self.due().filter(|due| *due <= at) else {
-                self.now = self.now.max(at);
-                return;
-            };
-            self.now = self.now.max(due);
-            self.input(Input::Tick);
-        }
-        panic!("a deadline that never passes");
-    }
-
-    pub(crate) fn run(&mut self, millis: u64) {
-        self.run_until(self.now + millis);
     }
 
     /// Lets time pass on a connection whose heartbeat goes on.
     pub(crate) fn stay(&mut self, millis: u64) {
         let end = self.now + millis;
         while self.now < end {
-            self.run_until(end.min(self.now + 10_000));
+            let at = end.min(self.now + 10_000);
+            self.run_until(at);
             self.answer_heartbeats();
         }
     }
@@ -352,10 +182,6 @@ impl World {
         }
     }
 
-    pub(crate) fn due(&self) -> Option<u64> {
-        self.session.poll_timeout().map(|at| at.as_millis().saturating_sub(START))
-    }
-
     /// Takes the addresses that were dialled since the last call, without the base.
     pub(crate) fn take_dials(&mut self) -> Vec<(u64, String)> {
         let dials = self.wire.extract_if(.., |(_, wire)| matches!(wire, Wire::Dial(_)));
@@ -373,63 +199,30 @@ impl World {
         self.take_dials().pop().map(|(_, url)| url)
     }
 
+    /// Returns what the application's callbacks were told.
+    pub(crate) fn callbacks(&mut self) -> &mut Vec<(u64, Callback)> {
+        for (at, item) in &self.rig.items[self.seen..] {
+            let hidden = self.sourced && matches!(item, Item::TokenNeeded { .. });
+            if !hidden && let Some(callback) = self.seer.see(item) {
+                self.callbacks.push((*at, callback));
+            }
+        }
+        self.seen = self.rig.items.len();
+        &mut self.callbacks
+    }
+
     pub(crate) fn take_callbacks(&mut self) -> Vec<(u64, Callback)> {
-        std::mem::take(&mut self.callbacks)
-    }
-
-    pub(crate) fn notices(&self) -> Vec<Notice> {
-        let notices = self.items.iter().filter_map(|(_, item)| match item {
-            Item::Notice(notice) => Some(*notice),
-            _ => None,
-        });
-        notices.collect()
-    }
-
-    pub(crate) fn last(&self) -> Notice {
-        *self.notices().last().expect("a notice")
-    }
-
-    pub(crate) fn continuities(&self) -> Vec<Continuity> {
-        let notices = self.notices().into_iter().filter_map(|notice| match notice {
-            Notice::Online { continuity, .. } => Some(continuity),
-            _ => None,
-        });
-        notices.collect()
+        std::mem::take(self.callbacks())
     }
 
     /// Returns when the application was asked for a token, and which one is to be replaced.
     pub(crate) fn asked(&self) -> Vec<(u64, Option<String>)> {
-        let asked = self.items.iter().filter_map(|(at, item)| match item {
+        self.pick(|item| match item {
             Item::TokenNeeded { rejected, .. } => {
-                Some((*at, rejected.as_ref().map(|token| token.expose().to_owned())))
+                Some(rejected.as_ref().map(|token| token.expose().to_owned()))
             }
             _ => None,
-        });
-        asked.collect()
-    }
-
-    pub(crate) fn fates(&self) -> Vec<(MessageId, Fate)> {
-        let fates = self.items.iter().filter_map(|(_, item)| match item {
-            Item::Fate(settled) => Some((settled.id, settled.fate)),
-            _ => None,
-        });
-        fates.collect()
-    }
-
-    pub(crate) fn problems(&self) -> Vec<&'static str> {
-        let problems = self.items.iter().filter_map(|(_, item)| match item {
-            Item::Problem(problem) => Some(problem.text),
-            _ => None,
-        });
-        problems.collect()
-    }
-
-    pub(crate) fn messages(&self) -> Vec<&Message> {
-        let messages = self.items.iter().filter_map(|(_, item)| match item {
-            Item::Message(message) => Some(message),
-            _ => None,
-        });
-        messages.collect()
+        })
     }
 
     /// Returns the ids of the sessions that were confirmed, and those before them.
@@ -439,6 +232,20 @@ impl World {
             _ => None,
         });
         sessions.collect()
+    }
+}
+
+impl Deref for World {
+    type Target = Rig<Vonage>;
+
+    fn deref(&self) -> &Rig<Vonage> {
+        &self.rig
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Rig<Vonage> {
+        &mut self.rig
     }
 }
 

@@ -79,7 +79,7 @@ fn without_automatic_reconnection_the_dead_token_is_not_presented_either() {
     world.text("41");
     let cause = Cause::Refused(Refusal::TokenExpired as u16);
     let reason = SuspendReason::AttemptsExhausted(cause);
-    assert_eq!(world.last(), Notice::Suspended { reason });
+    assert_eq!(world.last_notice(), Notice::Suspended { reason });
     world.input(Input::Connect);
     assert!(world.dial.is_none());
     assert_eq!(world.asked(), [(10, Some("T1".to_owned()))]);
@@ -158,12 +158,15 @@ fn a_live_update_is_a_put_on_the_newer_wire() {
     let put = Wire::Http {
         method: "PUT",
         url: "http://127.0.0.1:4433/v0.2/sessions/S1".to_owned(),
-        bearer: "Bearer T2".to_owned(),
+        headers: vec![
+            ("authorization", "Bearer T2".into()),
+            ("content-type", "application/json; charset=utf-8".into()),
+        ],
         body: Default::default(),
     };
     assert_eq!(world.wire, [(5_000, put)]);
     world.answer(200, &json!({ "id": "S1", "session_id": "S1" }));
-    assert!(matches!(world.last(), Notice::Token { .. }));
+    assert!(matches!(world.last_notice(), Notice::Token { .. }));
     world.lose(Cause::Network);
     world.run(1_000);
     assert!(world.dialled().expect("a dial").contains("session_id=S1&token=T2"));
@@ -259,15 +262,14 @@ fn a_token_that_comes_while_a_connection_is_made_is_told_when_it_is_made() {
     world.offer("T2");
     world.log_in("S1");
     world.run(10);
-    assert!(
-        matches!(&world.wire.last(), Some((_, Wire::Http { bearer, .. })) if bearer == "Bearer T2")
-    );
+    let (_, last) = world.wire.last().expect("an exchange");
+    assert_eq!(last.header("authorization"), Some("Bearer T2"));
     // Where the connection is not made, it is the next one's.
     let mut world = World::new(V2, builder(V2).token("T1".into()));
     world.input(Input::Connect);
     world.take_dials();
     world.offer("T2");
-    world.fail_dial();
+    world.fail_dial(Cause::Network);
     world.run(1_000);
     assert!(world.dialled().expect("a dial").contains("token=T2"));
 }
@@ -294,7 +296,9 @@ fn with_a_source_a_token_is_renewed_at_four_fifths_of_its_life() {
         world.stay(1);
         assert_eq!(world.asked(), [(800_000, Some(token))]);
         let reason = Reason::Expiring;
-        assert!(matches!(world.last(), Notice::Authorizing { reason: why, .. } if why == reason));
+        assert!(
+            matches!(world.last_notice(), Notice::Authorizing { reason: why, .. } if why == reason)
+        );
         let next = jwt("T2", 800, 1_000);
         world.offer(&next);
         world.accept_update();
@@ -405,7 +409,7 @@ fn an_expired_token_on_a_socket_that_stays_open_is_updated_on_it() {
         assert!(world.session.is_online());
         world.offer("T2");
         world.accept_update();
-        assert!(matches!(world.last(), Notice::Token { .. }));
+        assert!(matches!(world.last_notice(), Notice::Token { .. }));
         assert!(world.session.is_online() && world.take_callbacks().is_empty());
     }
 }
@@ -436,7 +440,7 @@ fn a_token_that_was_swapped_in_locally_is_judged_by_its_own_life() {
         // The first token expires between the attempts, and nobody needs another.
         for at in [51_000, 53_000, 57_000] {
             world.run_until(at);
-            world.fail_dial();
+            world.fail_dial(Cause::Network);
         }
         world.take_dials();
         world.run_until(65_000);
