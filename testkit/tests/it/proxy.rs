@@ -337,6 +337,38 @@ async fn a_close_frame_that_was_asked_for_first_is_missed_once_the_stream_cannot
 }
 
 #[tokio::test]
+async fn control_connections_that_say_nothing_have_bounded_room() {
+    let control = "127.0.0.1:0".parse().unwrap();
+    let proxy = FaultProxy::builder().control(control).start().await.unwrap();
+    let control = proxy.control().unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..256 {
+        let mut tcp = TcpStream::connect(control).await.unwrap();
+        tcp.write_all(b"POST / HTTP/1.1\r\n").await.unwrap();
+        silent.push(tcp);
+    }
+    let mut further = TcpStream::connect(control).await.unwrap();
+    let closed = soon(further.read(&mut [0; 1])).await;
+    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+    silent.clear();
+    let state = async {
+        loop {
+            let mut tcp = TcpStream::connect(control).await.unwrap();
+            let body = r#"{"do":"state"}"#;
+            let head = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 14";
+            if tcp.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.is_err() {
+                continue;
+            }
+            let mut answer = String::new();
+            if tcp.read_to_string(&mut answer).await.is_ok_and(|count| count > 0) {
+                return answer;
+            }
+        }
+    };
+    assert!(soon(state).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
 async fn the_end_of_the_proxy_is_the_end_of_its_connections() {
     let (proxy, server) = proxy().await;
     let (mut client, mut served) = pair(&proxy, &server).await;
