@@ -183,9 +183,9 @@ impl Request {
     }
 
     /// Says why this request cannot be sent at all, if it cannot.
-    pub(crate) fn fault(&self, way: Path) -> Option<u16> {
+    pub(crate) fn fault(&self, way: Path) -> Option<(u16, &'static str)> {
         if !net::is_path(&self.path) {
-            return Some(BAD_PATH);
+            return Some((BAD_PATH, "a request's path is no path of the server"));
         }
         let bad = self.headers.iter().any(|(name, value)| {
             let known = way == Path::Socket || known(name).is_some();
@@ -195,7 +195,7 @@ impl Request {
             Payload::Raw { kind, .. } => net::is_header_value(kind),
             Payload::None | Payload::Json(_) => true,
         };
-        (bad || !kind).then_some(BAD_HEADER)
+        (bad || !kind).then_some((BAD_HEADER, "a request has a header that cannot be sent"))
     }
 
     pub(crate) fn weight(&self) -> usize {

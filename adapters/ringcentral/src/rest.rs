@@ -1,7 +1,7 @@
 //! Requests on their way over HTTPS or the socket.
 
 use redial_core::http::HttpResult;
-use redial_core::{Io, MessageId, Outcome, Path};
+use redial_core::{Fault, Io, MessageId, Outcome, Path};
 
 use crate::adapter::{Lane, RingCentral};
 use crate::body;
@@ -66,7 +66,8 @@ impl RingCentral {
     ) -> Path {
         let way = self.way(message);
         // What cannot be sent is not.
-        if let Some(code) = message.fault(way) {
+        if let Some((code, why)) = message.fault(way) {
+            io.problem(Fault::Caller, why);
             io.settle(id, Outcome::Rejected(code));
             return Path::Socket;
         }

@@ -67,8 +67,10 @@ fn a_null_body_is_no_body_and_no_path_leads_away() {
         it.send(Request::get(path));
         assert_eq!(it.settled().last().unwrap().fate, Fate::Rejected(BAD_PATH), "{path}");
     }
+    assert_eq!(it.problems(), ["a request's path is no path of the server"; 6]);
     it.send(Request::get(EXTENSION).header("x", "a\r\nb"));
     assert_eq!(it.settled().last().unwrap().fate, Fate::Rejected(BAD_HEADER));
+    assert_eq!(it.problems()[6..], ["a request has a header that cannot be sent"]);
     it.send(Request::get(EXTENSION).header("Authorization", "Bearer mine"));
     assert_eq!(it.last()[0]["headers"].as_object().unwrap().len(), 1);
     assert!(it.http.is_empty());

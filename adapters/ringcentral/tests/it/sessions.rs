@@ -271,18 +271,11 @@ fn a_frame_is_shown_without_its_tokens() {
 
 #[test]
 fn what_is_no_access_token_is_told_at_once_and_waits_for_the_application() {
-    let problems = |it: &World| -> Vec<&'static str> {
-        let problems = it.items.iter().filter_map(|(_, item)| match item {
-            redial_core::Item::Problem(problem) => Some(problem.text),
-            _ => None,
-        });
-        problems.collect()
-    };
     let malformed = "the access token that was offered is malformed";
     let mut it = World::new(adapter().share().unwrap().session());
     it.input(Input::Connect);
     it.input(Input::OfferToken("one\ntwo".into()));
-    assert_eq!(problems(&it), [malformed]);
+    assert_eq!(it.problems(), [malformed]);
     let cause = Cause::Refused(redial_ringcentral::Refusal::TokenMalformed as u16);
     let reason = redial_core::SuspendReason::Policy(cause);
     assert_eq!(it.notices().last(), Some(&redial_core::Notice::Suspended { reason }));
@@ -294,7 +287,7 @@ fn what_is_no_access_token_is_told_at_once_and_waits_for_the_application() {
     it.open();
     it.receive(hello("wsc-1", json!({})));
     it.input(Input::OfferToken("".into()));
-    assert_eq!(problems(&it), [malformed, malformed]);
+    assert_eq!(it.problems(), [malformed, malformed]);
     assert!(it.session.is_online());
     it.lose(Cause::Network);
     it.run(2_000);

@@ -266,6 +266,9 @@ fn subscribe<A: Vendor>(client: &mut Client<A>, filters: Option<Value>) -> Resul
     let Some(Value::Array(filters)) = filters else {
         return Err("\"filters\" is an array".into());
     };
+    if filters.is_empty() {
+        return Err("\"filters\" holds one filter at least".into());
+    }
     for command in A::filters(filters)? {
         client.command(command);
     }
