@@ -30,8 +30,9 @@
 //! # What is not judged
 //!
 //! The waits that a server asks for, with `Retry-After` or by a rule with
-//! [`Delay::AtLeast`](redial_core::Delay), and retries without any wait: what is asked is done, to
-//! the millisecond. Only what the policy draws itself is judged, through a real
+//! [`Delay::AtLeast`](redial_core::Delay): what is asked is done, to the millisecond. Retries without
+//! any wait, by a rule with `Delay::Now`, are judged only after the [`COMMON`] causes, which befall
+//! all clients of a server at once. Everything else that the policy draws is judged through a real
 //! [`Machine`], so an attempt that drew nothing would show.
 
 use core::fmt;
@@ -48,8 +49,8 @@ use crate::random::Random;
 ///
 /// # Errors
 ///
-/// Says at which attempt too many clients come back at once, or that the policy never draws a
-/// wait. A policy without jitter fails on its first attempt.
+/// Says at which attempt too many clients come back at once, after which cause nobody waits, or that
+/// the policy never draws a wait. A policy without jitter fails on its first attempt.
 pub fn check(policy: &Policy) -> Result<Spread, Herd> {
     Fleet::default().check(policy)
 }
@@ -112,9 +113,16 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// Says at which attempt too many clients come back at once, or that the policy never draws a
-    /// wait.
+    /// Says at which attempt too many clients come back at once, after which cause nobody waits, or
+    /// that the policy never draws a wait.
     pub fn check(&self, policy: &Policy) -> Result<Spread, Herd> {
+        let now = |cause: &Cause| match policy.verdict(*cause) {
+            Verdict::Retry(recovery) => recovery.delay == Delay::Now,
+            Verdict::Suspend | Verdict::Stop => false,
+        };
+        if let Some(cause) = COMMON.into_iter().find(now) {
+            return Err(Herd::AtOnce { cause });
+        }
         let spread = self.fail(policy);
         if spread.waits.is_empty() {
             return Err(Herd::NothingDrawn);
@@ -228,6 +236,11 @@ pub enum Herd {
         /// How many of a thousand may.
         share: u32,
     },
+    /// Nobody waits after a cause that befalls all at once.
+    AtOnce {
+        /// The cause.
+        cause: Cause,
+    },
     /// No failure leads to a wait that the policy draws.
     NothingDrawn,
 }
@@ -244,6 +257,9 @@ impl fmt::Display for Herd {
                     share / 10,
                     share % 10
                 )
+            }
+            Self::AtOnce { cause } => {
+                write!(f, "after {cause:?}, which befalls all clients at once, nobody waits")
             }
             Self::NothingDrawn => f.write_str("no failure leads to a wait that the policy draws"),
         }
@@ -304,6 +320,19 @@ fn drawn(policy: &Policy) -> Option<Cause> {
     };
     causes.into_iter().find(is_drawn)
 }
+
+/// The causes that befall all clients of a server at once: it is gone, it restarts, or what stands
+/// before it says so.
+pub const COMMON: [Cause; 8] = [
+    Cause::Network,
+    Cause::Close(1001),
+    Cause::Close(1006),
+    Cause::Close(1012),
+    Cause::Handshake(502),
+    Cause::Handshake(503),
+    Cause::Handshake(504),
+    Cause::Timeout(Wait::Connect),
+];
 
 /// Waits that grow for longer than this are not followed to their end.
 const MOST_ATTEMPTS: u16 = 200;

@@ -14,7 +14,7 @@
 //! | `control_frames_deliver_nothing` | pings and pongs lead to nothing, whatever they carry |
 //! | `secrets_never_show` | no `Debug`, problem, notice or record shows a secret or a body; each secret was really used |
 //! | `encode_decode_round_trip` | texts arrive as they were sent, both ways, and what was sent is acknowledged; what is said early is not lost |
-//! | `snapshots_keep_everything` | stored and restored at any moment it knows what it knew; every message has one fate |
+//! | `snapshots_keep_everything` | stored and restored at any moment it knows what it knew, and says after a loss what it would have said; every message has one fate |
 //! | `twins_do_the_same` | the same inputs lead to the same outputs, byte for byte |
 //! | `queues_are_bounded` | however much arrives while the socket takes nothing, little waits to be written, is stored or shown |
 //! | `retry_after_is_heeded` | an exchange before the first dial that is answered with `Retry-After` is followed by nothing for so long |

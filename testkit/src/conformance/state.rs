@@ -1,8 +1,8 @@
 //! What a session is made of: its inputs, and nothing else.
 
 use redial_core::{
-    Adapter, Cause, Continuity, Intent, MessageId, Phase, Recovery, Resumable, Session, Snapshot,
-    Span, TokenUse, Verdict,
+    Adapter, Cause, Continuity, Frame, Intent, MessageId, Phase, Recovery, Resumable, Session,
+    Snapshot, Span, TokenUse, Verdict, WireIds,
 };
 
 use super::act::{Act, Link, Seen};
@@ -120,16 +120,28 @@ pub(super) fn continuity_is_told_truly<V: Vendor>(vendor: &V) -> Result<String, 
     Ok(format!("{tried} losses that end a session"))
 }
 
-/// What a session is after a loss, resumed or fresh, it is in a later process, too.
+/// What a session says and is after a loss, resumed or fresh, it says and is in a later process, too.
 fn continues<V: Vendor>(vendor: &V) -> Result<(), Broken> {
     let mut rig = Rig::online(vendor)?;
+    if let Some(frame) = vendor.push(0, "before the loss") {
+        rig.receive(frame)?;
+    }
     rig.run(1_000)?;
     let saved = json(&rig, &rig.session.snapshot())?;
     let mut later = restored(vendor, &rig, &saved)?;
     rig.lose(Cause::Network, None)?;
-    for rig in [&mut rig, &mut later] {
-        rig.act(Act::Connect)?;
-        rig.get_online()?;
+    let from = rig.seen.len();
+    rig.act(Act::Connect)?;
+    rig.get_online()?;
+    // What is said may have the time in it.
+    later.now = rig.now;
+    later.act(Act::Connect)?;
+    later.get_online()?;
+    let (here, there) = (said(&rig.seen[from..]), said(&later.seen));
+    if let Some(place) = differ(&here, &there) {
+        let (first, second) = (shown(here.get(place)), shown(there.get(place)));
+        let what = format!("after a loss it does {first}, and {second} in a later process");
+        return Err(later.broken(what));
     }
     match (rig.continuity, later.continuity) {
         (Some(first), Some(second)) if first != second => {
@@ -226,6 +238,43 @@ fn history<V: Vendor>(vendor: &V, seed: u64, moves: usize) -> Result<Rig<'_, V>,
     Ok(rig)
 }
 
+/// Returns what goes to the vendor on a connection, with a mark for each id that the session makes
+/// by number.
+fn said(seen: &[Seen]) -> Vec<Seen> {
+    let ids = WireIds::new(NONCE);
+    let is_id = |bytes: &[u8]| str::from_utf8(bytes).is_ok_and(|id| ids.decode(id).is_some());
+    let marked = |mut rest: &[u8]| {
+        let mut marked = Vec::new();
+        while let Some((first, others)) = rest.split_first() {
+            rest = match rest.split_at_checked(36) {
+                Some((id, others)) if is_id(id) => {
+                    marked.extend_from_slice(b"<id>");
+                    others
+                }
+                _ => {
+                    marked.push(*first);
+                    others
+                }
+            };
+        }
+        marked
+    };
+    let text = |text: &str| String::from_utf8(marked(text.as_bytes())).unwrap_or_default();
+    let said = seen.iter().filter_map(|seen| match seen {
+        Seen::Dial(dial) => {
+            let mut dial = dial.clone();
+            dial.url = text(&dial.url);
+            dial.headers.iter_mut().for_each(|(_, value)| *value = text(value));
+            Some(Seen::Dial(dial))
+        }
+        Seen::Frame(Frame::Text(bytes) | Frame::Binary(bytes)) => {
+            Some(Seen::Frame(Frame::Binary(marked(bytes).into())))
+        }
+        _ => None,
+    });
+    said.collect()
+}
+
 /// Leaves out the names of generations: each restoring makes new ones.
 fn unnamed(seen: &[Seen]) -> Vec<Seen> {
     let unnamed = |text: &str| {
@@ -248,22 +297,20 @@ fn differ(first: &[Seen], second: &[Seen]) -> Option<usize> {
     (same < first.len().max(second.len())).then_some(same)
 }
 
-/// Says what a session did.
+/// Says what a session did. Whatever is in it was made up by whoever wrote the vendor's side.
 fn shown(seen: Option<&Seen>) -> String {
     match seen {
         None => "nothing".into(),
-        Some(Seen::Dial(handshake)) => {
-            let url = handshake.url.split('?').next().unwrap_or_default();
-            format!("a dial to {url} with {} headers", handshake.headers.len())
-        }
+        Some(Seen::Dial(dial)) => format!("a dial to {} with {:?}", dial.url, dial.headers),
         Some(Seen::Drop(code)) => format!("a drop with {code:?}"),
         Some(Seen::Http(request)) => {
-            let url = request.url.split('?').next().unwrap_or_default();
-            format!("{} {url} with {} bytes", request.method.as_str(), request.body.len())
+            let body = request.body[..request.body.len().min(200)].escape_ascii();
+            let (method, headers) = (request.method.as_str(), &request.headers);
+            format!("{method} {} with {headers:?} and \"{body}\"", request.url)
         }
         Some(Seen::Abort) => "an abort".into(),
         Some(Seen::Frame(frame)) => match frame {
-            redial_core::Frame::Text(bytes) | redial_core::Frame::Binary(bytes) => {
+            Frame::Text(bytes) | Frame::Binary(bytes) => {
                 format!("the frame {}", bytes[..bytes.len().min(200)].escape_ascii())
             }
             frame => format!("{frame:?}"),

@@ -270,7 +270,7 @@ impl<V: Vendor> Life<'_, V> {
             } else if let Some(conn) = self.conn
                 && let Some(transmit) = self.session.poll_transmit(cx)
             {
-                // It has left the session, whether it reaches the socket or not.
+                // It has left the session, if not the process.
                 if let Transmit::Frame(frame) = &transmit {
                     self.note(Sent::Frame(frame))?;
                 }

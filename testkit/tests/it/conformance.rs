@@ -5,7 +5,7 @@ use redial_testkit::conformance::{self, CHECKS, Failure};
 use crate::toy::{Flaw, ToyVendor};
 
 /// Every flaw, the check that finds it, and a part of what that says.
-const FLAWS: [(Flaw, &str, &str); 29] = [
+const FLAWS: [(Flaw, &str, &str); 30] = [
     (Flaw::IsGreetedOnce, "every_cause_has_a_verdict", "the script gets it no further than"),
     (Flaw::DoesNotHearARefusal, "every_cause_has_a_verdict", "nothing is done but to wait"),
     (Flaw::NamesNothing, "every_cause_has_a_verdict", "a step or a refusal has an empty name"),
@@ -22,6 +22,11 @@ const FLAWS: [(Flaw, &str, &str); 29] = [
     (Flaw::HearsNoAck, "encode_decode_round_trip", "it arrived, and its fate is"),
     (Flaw::ForgetsTheSession, "snapshots_keep_everything", "cursor is not what was stored"),
     (Flaw::LeavesNothing, "snapshots_keep_everything", "a later process"),
+    (
+        Flaw::ForgetsItsPlace,
+        "snapshots_keep_everything",
+        "session=session-1 with [] in a later process",
+    ),
     (Flaw::Counts, "twins_do_the_same", "a twin does the frame msg"),
     (Flaw::KeepsAnswers, "queues_are_bounded", "600 frames waited for the socket"),
     (Flaw::WeighsNothing, "queues_are_bounded", "a message of 3000 bytes weighs 0"),

@@ -4,7 +4,8 @@ use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
 use redial_core::{
-    Backoff, Clip, Growth, Jitter, Policy, PolicySpec, Recovery, Rule, Rules, Span, Verdict,
+    Backoff, Cause, Clip, Delay, Growth, Jitter, Policy, PolicySpec, Recovery, Rule, Rules, Span,
+    Verdict, When,
 };
 use redial_testkit::jitter::{self, Fleet, Herd};
 
@@ -57,6 +58,29 @@ fn a_floor_that_leaves_no_room_gathers_clients_at_the_first_retry() {
     let policy = policy(doubling(1, 16), Jitter::Equal, Clip::ThenJitter);
     let herd = jitter::check(&policy).expect_err("half a second to a second, and a floor of one");
     assert!(matches!(herd, Herd::TooMany { attempt: 1, .. }), "{herd}");
+}
+
+#[test]
+fn a_cause_that_befalls_all_at_once_is_not_answered_at_once() {
+    let now = Verdict::Retry(Recovery { delay: Delay::Now, ..Recovery::KEEP });
+    let with = |rule: Rule| {
+        let rules = Rules::new(&[rule]);
+        jitter::check(&Policy::new(PolicySpec { rules, ..PolicySpec::DEFAULT }))
+    };
+    for cause in jitter::COMMON {
+        let when = match cause {
+            Cause::Close(code) => When::Close(code, code),
+            Cause::Handshake(status) => When::Handshake(status, status),
+            Cause::Timeout(wait) => When::Timeout(wait),
+            _ => When::Network,
+        };
+        assert_eq!(with(Rule::new(when, now)), Err(Herd::AtOnce { cause }));
+    }
+    // What one client is told is a matter of that client.
+    with(Rule::close(4401, now)).expect("one client is not a herd");
+    let herd = Herd::AtOnce { cause: Cause::Close(1012) };
+    let text = "after Close(1012), which befalls all clients at once, nobody waits";
+    assert_eq!(herd.to_string(), text);
 }
 
 #[test]

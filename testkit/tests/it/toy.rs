@@ -81,6 +81,8 @@ pub(crate) enum Flaw {
     StaysDue,
     /// Writes text that is none.
     WritesNoText,
+    /// Forgets how far it has read, in a later process.
+    ForgetsItsPlace,
 }
 
 /// The name of a step belongs to no adapter but to the type.
@@ -93,6 +95,8 @@ pub(crate) struct Toy<const NAMELESS: bool> {
     tick_at: Option<Timestamp>,
     early: Vec<Said>,
     hoard: Vec<String>,
+    /// The number of the last thing that was said.
+    place: u64,
 }
 
 /// What the vendor says.
@@ -106,6 +110,7 @@ pub(crate) struct Said {
 pub(crate) struct Cursor {
     session: Option<String>,
     hoard: Vec<String>,
+    place: u64,
 }
 
 /// What the application sends.
@@ -145,6 +150,8 @@ impl<const NAMELESS: bool> Toy<NAMELESS> {
                 }
             }
             Some(("say", rest)) => {
+                let number = rest.split(' ').next().and_then(|number| number.parse::<u64>().ok());
+                self.place = number.map_or(self.place, |number| number.saturating_add(1));
                 let text = rest.split_once(' ').map_or("", |(_, text)| text);
                 let text = if self.flaw == Flaw::Trims { text.trim() } else { text };
                 let said = Said { text: text.into(), shown: self.flaw == Flaw::ShowsTheBody };
@@ -201,6 +208,9 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
         let token = self.token.as_deref().unwrap_or_default();
         let session = session.unwrap_or_default();
         out.url = format!("wss://toy.test/?token={token}&session={session}");
+        if self.place > 0 {
+            out.url += &format!("&from={}", self.place);
+        }
     }
 
     fn handle_opened(&mut self, _io: &mut Io<'_, Self>) {}
@@ -271,14 +281,15 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
 
     fn cursor(&self) -> Cursor {
         let session = self.session.clone().filter(|_| self.flaw != Flaw::LeavesNothing);
-        Cursor { session, hoard: self.hoard.clone() }
+        let place = if self.flaw == Flaw::ForgetsItsPlace { 0 } else { self.place };
+        Cursor { session, hoard: self.hoard.clone(), place }
     }
 
     fn restore(&mut self, cursor: Cursor) {
         if self.flaw != Flaw::ForgetsTheSession {
             self.session = cursor.session;
         }
-        self.hoard = cursor.hoard;
+        (self.hoard, self.place) = (cursor.hoard, cursor.place);
     }
 
     fn handle_pong(&mut self, io: &mut Io<'_, Self>) {
@@ -373,6 +384,7 @@ impl<const NAMELESS: bool> Vendor for ToyVendor<NAMELESS> {
             tick_at: None,
             early: Vec::new(),
             hoard: Vec::new(),
+            place: 0,
         }
     }
 
