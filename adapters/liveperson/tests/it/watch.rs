@@ -16,6 +16,7 @@ fn the_clock_is_asked_every_thirty_seconds_whatever_the_traffic() {
         world.send(Request::query_messages("d", 0));
         let request = world.wire.last().cloned().expect("the request").1;
         let crate::support::Wire::Text(request) = request else { panic!("a text") };
+        let request = crate::support::parsed(&request);
         world.receive(&response(&request, 200, json!([])));
     }
     let probes: Vec<u64> = names(&world.take_wire())
