@@ -10,7 +10,7 @@
 //! | `every_cause_has_a_verdict` | after each loss and each failed exchange the adapter does what the verdict says: gets online again, waits for the application, or ends |
 //! | `documented_codes_are_in_the_table` | the policy decides about documented causes as documented, and gives up after no other |
 //! | `half_open_is_detectable` | a peer that is silent is found dead in the time that the keepalive says, an hour at most |
-//! | `decode_never_panics` | no frame, answer or token makes it panic: random bytes, and broken variants of the samples |
+//! | `decode_never_panics` | no frame, answer or token makes it panic, or work for seconds: random bytes, and broken variants of the samples |
 //! | `control_frames_deliver_nothing` | pings and pongs lead to nothing, whatever they carry |
 //! | `secrets_never_show` | no `Debug`, problem, notice or record shows a secret or a body; each secret was really used |
 //! | `encode_decode_round_trip` | texts arrive as they were sent, both ways, and what was sent is acknowledged; what is said early is not lost |

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use redial_core::http::HttpRequest;
 use redial_core::{
@@ -46,8 +47,7 @@ pub(super) struct Rig<'a, V: Vendor> {
     pub(super) prints: Option<Prints>,
     /// What stands in the place of a secret in whatever the session is given from now on.
     pub(super) swap: Swap,
-    /// What the session was given by exchanges and by the application, and after how much that
-    /// it did.
+    /// What the session was given by exchanges and the application, and how much it had done then.
     pub(super) given: Vec<(usize, Vec<u8>)>,
 }
 
@@ -113,16 +113,20 @@ impl<'a, V: Vendor> Rig<'a, V> {
         self.session.poll_timeout().map(|at| at.as_millis().saturating_sub(START))
     }
 
-    /// Does one thing to the session and takes what follows. A panic is what is broken.
+    /// Does one thing to the session and takes what follows. A panic is what is broken, and so is
+    /// a loop that counts to a number of the peer's.
     pub(super) fn act(&mut self, act: Act) -> Result<(), Broken> {
         let cx = self.cx();
         self.acts.push((cx, act.clone()));
         self.links.push(self.link);
+        let begun = Instant::now();
         let done = catch_unwind(AssertUnwindSafe(|| {
             self.input(cx, act);
             self.drain(cx);
         }));
-        done.map_err(|panic| self.broken(format!("panicked: {}", panic_text(panic.as_ref()))))
+        done.map_err(|panic| self.broken(format!("panicked: {}", panic_text(panic.as_ref()))))?;
+        let took = begun.elapsed();
+        if took > LONGEST { Err(self.broken(format!("one input took {took:.1?}"))) } else { Ok(()) }
     }
 
     fn input(&mut self, cx: Cx, act: Act) {
@@ -390,5 +394,7 @@ impl<'a, V: Vendor> Rig<'a, V> {
 pub(super) const NONCE: u128 = 0x5EED_0123_4567_89AB_CDEF_0246_8ACE_1357;
 /// How long a session may take to get online, with everybody's help.
 const PATIENCE: u64 = 3_600_000;
+/// How long one input may take, by the clock on the wall. It takes microseconds.
+const LONGEST: Duration = Duration::from_secs(5);
 const ROUNDS: usize = 10_000;
 const TICKS: usize = 200_000;

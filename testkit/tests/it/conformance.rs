@@ -5,7 +5,7 @@ use redial_testkit::conformance::{self, CHECKS, Failure};
 use crate::toy::{Flaw, ToyVendor};
 
 /// Every flaw, the check that finds it, and a part of what that says.
-const FLAWS: [(Flaw, &str, &str); 30] = [
+const FLAWS: [(Flaw, &str, &str); 31] = [
     (Flaw::IsGreetedOnce, "every_cause_has_a_verdict", "the script gets it no further than"),
     (Flaw::DoesNotHearARefusal, "every_cause_has_a_verdict", "nothing is done but to wait"),
     (Flaw::NamesNothing, "every_cause_has_a_verdict", "a step or a refusal has an empty name"),
@@ -13,6 +13,7 @@ const FLAWS: [(Flaw, &str, &str); 30] = [
     (Flaw::WatchesNobody, "half_open_is_detectable", "nobody watches whether the peer lives"),
     (Flaw::KeepsItselfAlive, "half_open_is_detectable", "silent for 40000 ms and counts as alive"),
     (Flaw::SlicesAnything, "decode_never_panics", "panicked: range end index 4 out of range"),
+    (Flaw::TakesItsTime, "decode_never_panics", "one input took "),
     (Flaw::IndexesAnswers, "decode_never_panics", "panicked: a token"),
     (Flaw::DeliversPongs, "control_frames_deliver_nothing", "a control frame has an effect"),
     (Flaw::ShowsTheToken, "secrets_never_show", "\"canary-token\" shows: "),

@@ -83,6 +83,8 @@ pub(crate) enum Flaw {
     WritesNoText,
     /// Forgets how far it has read, in a later process.
     ForgetsItsPlace,
+    /// Takes as long as the peer likes.
+    TakesItsTime,
 }
 
 /// The name of a step belongs to no adapter but to the type.
@@ -151,6 +153,10 @@ impl<const NAMELESS: bool> Toy<NAMELESS> {
             }
             Some(("say", rest)) => {
                 let number = rest.split(' ').next().and_then(|number| number.parse::<u64>().ok());
+                if self.flaw == Flaw::TakesItsTime && number.is_some_and(|number| number > 1 << 32)
+                {
+                    std::thread::sleep(std::time::Duration::from_millis(5_100));
+                }
                 self.place = number.map_or(self.place, |number| number.saturating_add(1));
                 let text = rest.split_once(' ').map_or("", |(_, text)| text);
                 let text = if self.flaw == Flaw::Trims { text.trim() } else { text };
