@@ -137,7 +137,7 @@ fn web_messaging_decides_about_every_code() {
 fn speed_divides_every_span() {
     let mut world = World::guest(chat().speed(Speed::new(100)));
     world.connect();
-    world.pongs = false;
+    world.answers = false;
     world.run(299);
     assert!(world.session.is_online());
     world.run(1);

@@ -215,7 +215,7 @@ fn upgrade(lines: &[Value], instance: &str) -> Handshake {
     let mut world = World::guest(chat().socket_auth(SocketAuth::None));
     world.input(Input::Connect);
     world.answer(200, &session_of(lines, instance));
-    world.dial.expect("a dial").1
+    world.handshake().clone()
 }
 
 fn resend(lines: &[Value], path: &str, content: &str) -> HttpRequest {

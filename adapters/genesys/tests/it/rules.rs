@@ -201,9 +201,9 @@ fn s9_a_429_of_a_send_holds_dials_too() {
     world.lose(Cause::Network);
     world.take_wire();
     world.run_until(asked_at + 59_999);
-    assert_eq!(world.dials(), 0);
+    assert_eq!(world.dials().len(), 0);
     world.run_until(asked_at + 60_000);
-    assert_eq!(world.dials(), 1);
+    assert_eq!(world.dials().len(), 1);
 }
 
 /// S10: any other failure keeps the message.
@@ -344,7 +344,7 @@ fn the_health_timeout_is_tunable() {
     {
         let mut world = World::guest(chat().health_timeout(Span::from_millis(millis)));
         world.connect();
-        world.pongs = false;
+        world.answers = false;
         world.run(dead_at - 1);
         assert!(world.session.is_online(), "{millis}");
         world.run(1);
@@ -352,7 +352,7 @@ fn the_health_timeout_is_tunable() {
     }
     // Any frame is evidence, also one that says nothing.
     let mut world = World::chatting();
-    world.pongs = false;
+    world.answers = false;
     world.run(29_999);
     world.receive_frame(Frame::Text("not JSON".into()));
     world.run(29_999);

@@ -8,7 +8,7 @@ use redial_genesys::GuestChat;
 use redial_genesys::guest::{Builder, Text};
 use serde_json::{Value, json};
 
-use crate::support::{NONCE, Wire, World, chat};
+use crate::support::{NONCE, Wire, World, chat, parsed};
 
 const MESSAGES: usize = 1_000;
 
@@ -122,7 +122,7 @@ impl Run {
         let written = self.world.take_wire();
         for (_, wire) in written {
             if let Wire::Text(frame) = wire {
-                *self.writes.entry(id_of(&frame)).or_default() += 1;
+                *self.writes.entry(id_of(&parsed(&frame))).or_default() += 1;
             }
         }
         for (_, request) in std::mem::take(&mut self.world.http) {
@@ -150,7 +150,7 @@ impl Run {
             }
             let wire = self.world.take_wire();
             let frames = wire.into_iter().filter_map(|(_, wire)| match wire {
-                Wire::Text(text) => Some(text),
+                Wire::Text(text) => Some(parsed(&text)),
                 _ => None,
             });
             let frames: Vec<_> = frames.collect();

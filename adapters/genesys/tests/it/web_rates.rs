@@ -5,7 +5,7 @@ use redial_genesys::WebMessaging;
 use redial_genesys::web::{Command, Message};
 use serde_json::{Value, json};
 
-use crate::support::{START, Wire, World, messenger};
+use crate::support::{START, Wire, World, messenger, parsed};
 
 #[test]
 fn five_messages_a_second_and_no_more() {
@@ -33,7 +33,7 @@ fn sixty_requests_a_minute_and_no_more() {
         for (at, wire) in world.take_wire() {
             if let Wire::Text(text) = wire {
                 sent.push(at);
-                world.echo(&text);
+                world.echo(&parsed(&text));
             }
         }
         world.run(1_000);
@@ -147,7 +147,7 @@ fn the_end_of_a_session_is_announced_and_confirmed() {
 
 fn sent_at(world: &mut World<WebMessaging>) -> Vec<(u64, &'static str)> {
     let sent = world.take_wire().into_iter().filter_map(|(at, wire)| match wire {
-        Wire::Text(text) => Some((at, action(&text))),
+        Wire::Text(text) => Some((at, action(&parsed(&text)))),
         _ => None,
     });
     sent.collect()
