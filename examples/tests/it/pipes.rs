@@ -2,11 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use redial_core::{Cx, Event, Machine, Recorded, Timestamp};
+use redial_testkit::replay::Writer;
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, Sim, connect, signal, wait};
+use crate::support::{PATIENCE, Sim, Tool, connect, scratch, signal, wait};
 
 /// A process that is killed when dropped.
 struct Piped(Child);
@@ -114,3 +116,49 @@ fn a_simulator_whose_output_nobody_reads_still_serves_and_ends_when_asked() {
     signal(server.0.id(), "TERM");
     assert_eq!(server.code(), Some(0));
 }
+
+/// A pager, perhaps: what was asked for once is not thrown away while somebody looks at its start.
+#[test]
+fn a_reader_that_takes_its_time_gets_all_that_was_asked_for() {
+    let trace = scratch("long.trace");
+    std::fs::write(&trace, ticks(4_000)).unwrap();
+    let replay = || Tool::new(["replay", "--explain"]).arg(&trace).into_command();
+    let whole = replay().output().unwrap().stdout;
+    assert!(whole.len() > 2 * PIPE, "{}", whole.len());
+    let (mut tool, mut out) = Piped::start(replay());
+    // Longer than the end waits for a reader of a session's lines.
+    std::thread::sleep(Duration::from_millis(2_500));
+    let mut read = Vec::new();
+    out.read_to_end(&mut read).unwrap();
+    assert_eq!(tool.code(), Some(0));
+    assert!(read == whole, "{} of {} bytes", read.len(), whole.len());
+}
+
+#[test]
+fn what_could_not_be_written_is_a_failure() {
+    for args in [&["completions", "bash"][..], &["storm", "--clients", "5"]] {
+        let mut command = Tool::new(args).into_command();
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command.stdin(Stdio::null()).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.starts_with("redial: what was printed is not whole: "), "{stderr}");
+    }
+}
+
+/// Writes a trace of a session that waits.
+fn ticks(count: u64) -> Vec<u8> {
+    let policy = redial_liveperson::POLICY;
+    let mut machine = Machine::new();
+    let mut trace = Vec::new();
+    let mut writer = Writer::new(&mut trace, &policy, &machine).unwrap();
+    for at in 0..count {
+        let cx = Cx::new(Timestamp::from_millis(1_700_000_000_000 + at), 0);
+        let actions = machine.handle(&policy, cx, Event::Tick);
+        writer.write(&Recorded { cx, event: Event::Tick, actions }).unwrap();
+    }
+    trace
+}
+
+/// What a pipe holds without a reader, at most, where nobody has asked for more.
+const PIPE: usize = 64 * 1024;

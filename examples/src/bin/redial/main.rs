@@ -28,6 +28,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let patience = match cli.command {
+        Command::Connect(_) | Command::Serve(_) | Command::Proxy(_) => Some(READER),
+        Command::Replay(_)
+        | Command::Storm(_)
+        | Command::Tour(_)
+        | Command::Diagram(_)
+        | Command::Check(_)
+        | Command::Completions { .. } => None,
+    };
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Connect(args) => connect::run(args, typed).await,
@@ -43,9 +52,15 @@ fn main() -> ExitCode {
     });
     // Reading stdin blocks a thread that nothing can wake; nobody waits for it.
     runtime.shutdown_background();
-    output::flush(READER);
+    let lost = output::flush(patience);
     match outcome {
-        Ok(code) => code,
+        Ok(code) => match lost {
+            None => code,
+            Some(why) => {
+                output::complain(&format!("what was printed is not whole: {why}"));
+                ExitCode::FAILURE
+            }
+        },
         Err(error) => {
             output::complain(&error.to_string());
             ExitCode::from(error.code())
@@ -65,5 +80,5 @@ fn start_log() {
         .init();
 }
 
-/// How long the end waits for somebody who does not read.
+/// How long the end waits for somebody who does not read what is printed for as long as it runs.
 const READER: Duration = Duration::from_secs(1);

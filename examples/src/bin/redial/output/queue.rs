@@ -1,7 +1,7 @@
 //! Stdout has a thread of its own: a reader that is slow, or gone, holds up nobody.
 
 use std::collections::VecDeque;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,8 +31,9 @@ pub(crate) fn hurry() {
     queue.drained.notify_waiters();
 }
 
-/// Waits until everything is written, or this long after the reader has stopped reading.
-pub(crate) fn flush(within: Duration) {
+/// Waits until everything is written, or, where that is bounded, this long after the reader has
+/// stopped reading. Returns why something could not be written; a reader that is gone is no reason.
+pub(crate) fn flush(within: Option<Duration>) -> Option<String> {
     let queue = queue();
     let mut inner = queue.lock();
     let (mut written, mut since) = (inner.written, Instant::now());
@@ -40,15 +41,16 @@ pub(crate) fn flush(within: Duration) {
         if inner.written != written {
             (written, since) = (inner.written, Instant::now());
         }
-        let left = within.saturating_sub(since.elapsed());
+        let left = within.map_or(LOOK, |within| within.saturating_sub(since.elapsed()));
         if left.is_zero() {
-            return;
+            break;
         }
         inner = match queue.changed.wait_timeout(inner, left) {
             Ok((inner, _)) => inner,
             Err(poisoned) => poisoned.into_inner().0,
         };
     }
+    inner.failure.take()
 }
 
 struct Queue {
@@ -64,6 +66,7 @@ struct Inner {
     writing: bool,
     written: u64,
     hurry: bool,
+    failure: Option<String>,
 }
 
 impl Inner {
@@ -105,9 +108,15 @@ impl Queue {
             drop(inner);
             for line in lines {
                 let mut out = std::io::stdout().lock();
-                // Where nobody reads any more, the line is lost.
-                let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+                let done = out.write_all(line.as_bytes()).and_then(|()| out.flush());
                 let mut inner = self.lock();
+                match done {
+                    // Where nobody reads any more, the line is lost.
+                    Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                        inner.failure.get_or_insert_with(|| error.to_string());
+                    }
+                    Ok(()) | Err(_) => {}
+                }
                 inner.bytes -= line.len();
                 inner.written += 1;
                 if !inner.is_full() {
@@ -135,3 +144,5 @@ fn queue() -> &'static Queue {
 
 /// How much waits for a reader before no more is made.
 const MAX_BYTES: usize = 8 << 20;
+/// How long a look at a reader who is waited for without end takes.
+const LOOK: Duration = Duration::from_secs(60);
