@@ -191,8 +191,7 @@ impl<A: Adapter> Rig<A> {
         Cx::new(Timestamp::from_millis(now), self.entropy)
     }
 
-    /// Returns the next deadline. One that has passed already counts as due at the start at the
-    /// earliest.
+    /// Returns the next deadline, which may have passed already.
     #[must_use]
     pub fn due(&self) -> Option<u64> {
         let due = self.session.poll_timeout()?;

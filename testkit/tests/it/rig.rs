@@ -6,9 +6,15 @@ use std::sync::Once;
 
 use bytes::Bytes;
 use redial_core::http::NoAnswer;
-use redial_core::{Cause, Continuity, Fate, Frame, Item, Notice, Session, Span, Timestamp};
+use redial_core::{
+    Cause, ConnId, Continuity, Fate, Frame, Handshake, Item, Notice, Secret, Session, Span,
+    Timestamp,
+};
+use redial_evolution::{CodeChat, codechat};
+use redial_liveperson::{self as liveperson, LivePerson};
 use redial_testkit::conformance::Vendor;
 use redial_testkit::rig::{NONCE, Rig, START, Wire, response};
+use serde_json::json;
 
 use crate::toy::{Flaw, Text, Toy, ToyVendor};
 
@@ -77,7 +83,7 @@ fn a_text_is_whatever_displays_as_one() {
     let mut rig = online(Flaw::None);
     rig.receive(format_args!("say {} {}", 1, "good evening"));
     assert_eq!(rig.messages().len(), 1);
-    let answer = response(201, serde_json::json!({ "a": null }));
+    let answer = response(201, json!({ "a": null }));
     assert_eq!((answer.status, answer.body.as_ref()), (201, br#"{"a":null}"#.as_slice()));
     assert_eq!((answer.headers, answer.retry_after), (vec![], None));
 }
@@ -167,6 +173,56 @@ fn the_exchange_is_found_by_its_request() {
 }
 
 #[test]
+fn an_exchange_that_is_given_up_waits_for_no_answer() {
+    let mut rig = Rig::new(VENDOR.adapter());
+    rig.connect();
+    rig.wire.clear();
+    rig.run(5_000);
+    assert!(rig.http.is_empty());
+    assert_eq!(rig.take_wire(), [(5_000, Wire::Abort)]);
+}
+
+#[test]
+fn what_the_application_is_asked_is_told_and_so_is_what_it_says() {
+    let asking = CodeChat::builder("ws://127.0.0.1", "call.upsert", codechat::Credentials::Ask);
+    let mut rig = Rig::new(asking.build().expect("a good configuration"));
+    rig.connect();
+    rig.offer("tok-1");
+    rig.refuse(401, None);
+    rig.run(5_000);
+    rig.offer("tok-2");
+    rig.open();
+    assert_eq!(rig.wanted(), [None, Some(&Secret::new("tok-1"))]);
+    rig.lose(Cause::Network);
+    rig.run(5_000);
+    assert!(rig.gaps().is_empty());
+    rig.open();
+    assert_eq!(rig.gaps(), [false], "nothing of it is sent again");
+}
+
+#[test]
+fn commands_and_replies_are_those_of_the_adapter() {
+    let bearer = liveperson::Credentials::Bearer("made".into());
+    let builder = LivePerson::builder("1", bearer).csds("csds.test").plain(true);
+    let mut rig = Rig::new(builder.build().expect("a good configuration"));
+    rig.connect();
+    let host = |service| json!({ "service": service, "account": "1", "baseURI": "lp.test" });
+    let hosts = ["agentVep", "asyncMessagingEnt", "facadeMsg"].map(host);
+    rig.answer_to("/baseURI.json", 200, json!({ "baseURIs": hosts }));
+    rig.open();
+    rig.wire.clear();
+    rig.command(liveperson::Command::SetAgentState(liveperson::AgentState::online()));
+    let id = rig.send(liveperson::Request::query_messages("d", 0));
+    let requests = rig.take_texts();
+    let requests = requests.iter().map(|text| serde_json::from_str(text).expect("JSON"));
+    let requests: Vec<serde_json::Value> = requests.collect();
+    assert_eq!(requests[0]["type"], ".ams.routing.SetAgentState", "{requests:?}");
+    let to = &requests[1]["id"];
+    rig.receive(json!({ "kind": "resp", "reqId": to, "code": 200, "type": "r", "body": [] }));
+    assert_eq!(rig.replies().iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id]);
+}
+
+#[test]
 fn another_process_goes_on_from_the_snapshot() {
     let mut rig = online(Flaw::None);
     let id = rig.send(text("good morning"));
@@ -243,6 +299,17 @@ fn what_no_driver_could_follow_ends_the_test() {
         rig.send(text("one"));
     });
     assert!(failed.starts_with("a text frame is not UTF-8; "), "{failed}");
+    // A session does neither of these by itself.
+    let mut twice = online(Flaw::None);
+    twice.lose(Cause::Network);
+    twice.dial = Some((twice.conn, Handshake::default()));
+    let failed = failure(twice, |rig| rig.run(60_000));
+    assert!(failed.starts_with("there is a second dial; "), "{failed}");
+    let mut another = online(Flaw::None);
+    another.conn = ConnId::new(7);
+    another.answers = false;
+    let failed = failure(another, |rig| rig.run(60_000));
+    assert!(failed.starts_with("a connection is dropped that is not the last one; "), "{failed}");
 }
 
 #[test]
