@@ -3,43 +3,44 @@
 use bytes::Bytes;
 use redial_core::http::HttpResult;
 use redial_core::{
-    Adapter, Authorize, Class, Continuity, Cut, Cx, Effect, Frame, Handshake, Input, Intent, Io,
-    MessageId, Path, Policy, PolicySpec, Proof, Secret, Session, Span, Timestamp, Transmit,
+    Adapter, Authorize, Cause, Class, Continuity, Cut, Frame, Handshake, Input, Intent, Io,
+    MessageId, Path, Policy, PolicySpec, Proof, Secret, Span,
 };
 use redial_socketio::{Args, Connection, Event, Generation, Join, Limits, Placeholder, Signal};
+use redial_testkit::rig::{Rig, Wire};
 
-use crate::support::{Eio3, Eio4, OPEN, binary, main, text};
+use crate::support::{Eio3, Eio4, OPEN, main, text};
 
 #[test]
 fn what_waits_is_written_text_and_bytes_in_their_order() {
     for (generation, bytes) in [(Eio3, &b"\x04ab"[..]), (Eio4, b"ab")] {
-        let mut session = opened(generation);
-        receive(&mut session, OPEN);
-        receive(&mut session, if generation == Eio3 { "40" } else { r#"40{"sid":"s"}"# });
-        let asked = if generation == Eio3 { vec![] } else { vec![text("40")] };
-        assert_eq!(written(&mut session), asked);
-        assert!(session.is_online());
-        receive(&mut session, r#"427["echo"]"#);
+        let mut rig = opened(generation);
+        rig.receive(OPEN);
+        rig.receive(if generation == Eio3 { "40" } else { r#"40{"sid":"s"}"# });
+        let asked = if generation == Eio3 { vec![] } else { vec![(0, Wire::Text("40".into()))] };
+        assert_eq!(rig.take_wire(), asked);
+        assert!(rig.session.is_online());
+        rig.receive(r#"427["echo"]"#);
+        let echo = r#"451-["echo",{"_placeholder":true,"num":0}]"#;
         assert_eq!(
-            written(&mut session),
+            rig.take_wire(),
             [
-                text(r#"437["done"]"#),
-                text(r#"451-["echo",{"_placeholder":true,"num":0}]"#),
-                binary(bytes),
+                (0, Wire::Text(r#"437["done"]"#.into())),
+                (0, Wire::Text(echo.into())),
+                (0, Wire::Binary(Bytes::from_static(bytes))),
             ]
         );
-        assert_eq!(written(&mut session), []);
     }
 }
 
 #[test]
 fn nothing_is_written_to_a_socket_that_is_gone() {
-    let mut session = opened(Eio4);
-    receive(&mut session, OPEN);
-    let conn = session.machine().newest_conn();
-    let closed = Input::Closed { conn, cause: redial_core::Cause::Network, retry_after: None };
-    session.handle(CX, closed);
-    assert_eq!(written(&mut session), []);
+    let mut rig = opened(Eio4);
+    // The join waits to be written when the connection ends.
+    let (cx, conn) = (rig.cx(), rig.conn);
+    rig.session.handle(cx, Input::Frame { conn, frame: text(OPEN) });
+    rig.lose(Cause::Network);
+    assert_eq!(rig.take_wire(), []);
 }
 
 /// Answers each event, and sends bytes back.
@@ -136,27 +137,11 @@ impl Adapter for Echo {
 }
 
 /// A session whose socket has just opened.
-fn opened(generation: Generation) -> Session<Echo> {
+fn opened(generation: Generation) -> Rig<Echo> {
     let policy = Policy::try_new(PolicySpec::DEFAULT).expect("a policy");
-    let mut session = Session::new(Echo { policy, generation, connection: None }, 7);
-    session.handle(CX, Input::Connect);
-    let Some(Effect::Dial { conn, .. }) = session.poll_effect() else { panic!("a dial") };
-    session.handle(CX, Input::Dialing { conn });
-    session.handle(CX, Input::Opened { conn });
-    session
+    let mut rig = Rig::new(Echo { policy, generation, connection: None });
+    rig.connect();
+    rig.open();
+    rig.wire.clear();
+    rig
 }
-
-fn receive(session: &mut Session<Echo>, frame: &str) {
-    let conn = session.machine().newest_conn();
-    session.handle(CX, Input::Frame { conn, frame: text(frame) });
-}
-
-fn written(session: &mut Session<Echo>) -> Vec<Frame> {
-    let frames = core::iter::from_fn(|| session.poll_transmit(CX)).map(|transmit| match transmit {
-        Transmit::Frame(frame) => frame,
-        Transmit::Close { code } => panic!("closed with {code}"),
-    });
-    frames.collect()
-}
-
-const CX: Cx = Cx::new(Timestamp::from_millis(1_000), 0);
