@@ -41,6 +41,8 @@ pub enum Event {
         /// What was asked for.
         act: &'static str,
     },
+    /// A client was turned away, because there are as many connections as there may be.
+    Full,
     /// The target could not be reached.
     Unreachable {
         /// The connection.
@@ -74,6 +76,8 @@ pub struct State {
     pub unread: u64,
     /// Close frames that could not be sent for that reason.
     pub missed: u64,
+    /// Connections that were turned away for want of room.
+    pub turned_away: u64,
     /// Events that nobody had room for.
     pub untold: u64,
     /// How often each rule has fired.
@@ -116,6 +120,7 @@ impl Event {
             Self::Missed { conn, act } => {
                 json!({ "t_ms": t_ms, "kind": "missed", "conn": conn, "act": act })
             }
+            Self::Full => json!({ "t_ms": t_ms, "kind": "full" }),
             Self::Unreachable { conn } => {
                 json!({ "t_ms": t_ms, "kind": "unreachable", "conn": conn })
             }
@@ -137,6 +142,7 @@ impl State {
             Event::Hit { .. } => self.hits += 1,
             Event::Unread { .. } => self.unread += 1,
             Event::Missed { .. } => self.missed += 1,
+            Event::Full => self.turned_away += 1,
             Event::Unreachable { .. } => self.unreachable += 1,
             Event::Ended { .. } => {}
         }
@@ -157,6 +163,7 @@ impl State {
         json!({
             "connections": self.connections, "live": self.live, "hits": self.hits,
             "unreachable": self.unreachable, "unread": self.unread, "missed": self.missed,
+            "turned_away": self.turned_away,
             "untold": self.untold,
             "rules": self.rules.iter().map(rule).collect::<Vec<_>>(),
             "sockets": self.sockets.iter().map(socket).collect::<Vec<_>>(),

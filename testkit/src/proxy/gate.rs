@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Shared;
 use super::conn::{Conn, serve};
+use super::{Event, Shared};
 use crate::servers::listener::{BACKLOG, bind, stopped};
 
 /// What is asked of the listening socket.
@@ -116,8 +116,9 @@ impl Gate {
     }
 
     fn admit(&mut self, tcp: tokio::net::TcpStream) {
-        if self.tasks.len() >= MAX_CONNECTIONS {
+        if self.shared.live() >= self.shared.room {
             let _ = SockRef::from(&tcp).set_linger(Some(Duration::ZERO));
+            self.shared.tell(Event::Full);
             return;
         }
         let conn = Arc::new(Conn::new(self.next));
@@ -134,6 +135,4 @@ impl Gate {
 
 type Told = oneshot::Sender<()>;
 
-/// The most connections at a time; further ones are reset.
-const MAX_CONNECTIONS: usize = 1024;
 const REBIND: Duration = Duration::from_millis(20);

@@ -31,15 +31,14 @@ mod gate;
 mod pump;
 mod rule;
 mod scan;
+mod serve;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -50,6 +49,7 @@ use self::conn::{Conn, End};
 pub use self::event::{Event, State};
 use self::gate::{Door, Gate};
 pub use self::rule::{Act, On, Rule, Toward};
+pub use self::serve::serve;
 use crate::servers::control;
 use crate::servers::listener::{BACKLOG, bind};
 
@@ -69,6 +69,7 @@ pub struct Builder {
     control: Option<SocketAddr>,
     target: Option<SocketAddr>,
     buffers: Option<u32>,
+    room: usize,
     events: Option<mpsc::Sender<Event>>,
     rules: Vec<Rule>,
 }
@@ -78,6 +79,7 @@ pub struct Builder {
 pub(crate) struct Shared {
     pub(crate) book: Book,
     pub(crate) buffers: Option<u32>,
+    pub(crate) room: usize,
     target: Mutex<Option<SocketAddr>>,
     conns: Mutex<BTreeMap<u64, Arc<Conn>>>,
     state: watch::Sender<State>,
@@ -94,6 +96,7 @@ impl FaultProxy {
             control: None,
             target: None,
             buffers: None,
+            room: 1024,
             events: None,
             rules: Vec::new(),
         }
@@ -233,6 +236,14 @@ impl Builder {
         self
     }
 
+    /// Sets how many connections there may be at a time, 1024 unless told otherwise. Whoever comes
+    /// then is reset, and [`Event::Full`] tells of it.
+    #[must_use]
+    pub fn room(mut self, connections: usize) -> Self {
+        self.room = connections;
+        self
+    }
+
     /// Tells what happens. What finds no room in the channel is counted and lost.
     #[must_use]
     pub fn events(mut self, events: mpsc::Sender<Event>) -> Self {
@@ -265,6 +276,7 @@ impl Builder {
         let shared = Arc::new(Shared {
             book: Book::default(),
             buffers: self.buffers,
+            room: self.room,
             target: Mutex::new(self.target),
             conns: Mutex::default(),
             state: watch::Sender::new(State::default()),
@@ -282,45 +294,6 @@ impl Builder {
         }
         Ok(FaultProxy { shared, addr, control: control_addr, stop, tasks })
     }
-}
-
-/// Runs a proxy until `shutdown` is ready, and writes down what happens. The first record says where
-/// it listens.
-///
-/// # Errors
-///
-/// Where an address cannot be had.
-pub async fn serve(
-    builder: Builder,
-    records: mpsc::Sender<Value>,
-    shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
-) -> io::Result<()> {
-    let start = std::time::Instant::now();
-    let (events, mut happened) = mpsc::channel(1024);
-    let target = builder.target;
-    let proxy = builder.events(events).start().await?;
-    let first = json!({
-        "t_ms": 0,
-        "kind": "listening",
-        "listen": proxy.addr().to_string(),
-        "target": target.map(|addr| addr.to_string()),
-        "control": proxy.control().map(|addr| format!("http://{addr}")),
-    });
-    let _ = records.send(first).await;
-    tokio::pin!(shutdown);
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            Some(event) = happened.recv() => {
-                let t_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-                // While nobody reads, the proxy goes on and counts what it has not told.
-                let _ = records.try_send(event.to_json(t_ms));
-            }
-        }
-    }
-    proxy.shutdown().await;
-    Ok(())
 }
 
 impl Shared {
@@ -345,6 +318,10 @@ impl Shared {
         let conns = lock(&self.conns);
         let chosen = conns.values().filter(|conn| only.is_none_or(|id| id == conn.id));
         chosen.map(|conn| act(conn)).count()
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        lock(&self.conns).len()
     }
 
     pub(crate) fn end_all(&self) {

@@ -369,6 +369,57 @@ async fn control_connections_that_say_nothing_have_bounded_room() {
 }
 
 #[tokio::test]
+async fn whoever_finds_no_room_is_told_of() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let builder = FaultProxy::builder().target(server.local_addr().unwrap());
+    let proxy = builder.room(2).start().await.unwrap();
+    let pairs = [pair(&proxy, &server).await, pair(&proxy, &server).await];
+    let mut client = TcpStream::connect(proxy.addr()).await.unwrap();
+    assert!(is_reset(&mut client).await);
+    let state = proxy.state();
+    assert_eq!((state.connections, state.turned_away), (2, 1));
+    drop(pairs);
+    proxy.until(SOON, |state| state.live == 0).await.unwrap();
+    pair(&proxy, &server).await;
+}
+
+/// Its lines have a reader who is too slow: what is not told is counted.
+#[tokio::test]
+async fn what_nobody_takes_is_counted() {
+    let (records, mut lines) = mpsc::channel(1);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let builder = FaultProxy::builder().control("127.0.0.1:0".parse().unwrap());
+    let stopped = Box::pin(async move { drop(stopped.await) });
+    let served = tokio::spawn(redial_testkit::proxy::serve(builder, records, stopped));
+    let first = soon(lines.recv()).await.unwrap();
+    let listen: SocketAddr = first["listen"].as_str().unwrap().parse().unwrap();
+    let control: SocketAddr =
+        first["control"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
+    // Each is accepted and, without a target, unreachable and ended; one line finds room.
+    for _ in 0..5 {
+        assert!(is_reset(&mut TcpStream::connect(listen).await.unwrap()).await);
+    }
+    let untold = async {
+        loop {
+            let mut tcp = TcpStream::connect(control).await.unwrap();
+            let head = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 14";
+            let request = format!("{head}\r\n\r\n{{\"do\":\"state\"}}");
+            tcp.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            tcp.read_to_string(&mut answer).await.unwrap();
+            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+            let state: serde_json::Value = serde_json::from_str(body).unwrap();
+            if state["untold"] == 14 {
+                return;
+            }
+        }
+    };
+    soon(untold).await;
+    drop(stop);
+    soon(served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn the_end_of_the_proxy_is_the_end_of_its_connections() {
     let (proxy, server) = proxy().await;
     let (mut client, mut served) = pair(&proxy, &server).await;

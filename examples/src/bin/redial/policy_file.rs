@@ -25,13 +25,13 @@ pub(crate) fn read(path: &Path, base: &Policy) -> Result<Policy, Failure> {
 }
 
 /// Reads a file of bounded length.
-fn content(path: &Path) -> Result<String, String> {
+pub(crate) fn content(path: &Path) -> Result<String, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut text = String::new();
     let read = file.take(MAX_FILE + 1).read_to_string(&mut text);
     read.map_err(|error| error.to_string())?;
     if text.len() as u64 > MAX_FILE {
-        return Err(format!("longer than {MAX_FILE} bytes, so it is no policy"));
+        return Err(format!("longer than {MAX_FILE} bytes, so it is not what was meant"));
     }
     Ok(text)
 }

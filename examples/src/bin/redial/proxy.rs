@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::cli::ProxyArgs;
 use crate::output::{Failure, Lines};
+use crate::policy_file;
 use crate::serve::{Shutdown, print};
 
 /// Runs a proxy until it is asked to end.
@@ -40,7 +41,7 @@ fn resolve(target: &str) -> Result<SocketAddr, Failure> {
 /// Reads a JSON array of rules.
 fn read_rules(path: &Path) -> Result<Vec<Rule>, Failure> {
     let named = |text: String| Failure::new(format!("{}: {text}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+    let text = policy_file::content(path).map_err(named)?;
     let rules: Vec<Value> =
         serde_json::from_str(&text).map_err(|error| named(error.to_string()))?;
     if rules.len() > MAX_RULES {
