@@ -13,6 +13,7 @@ use redial_core::{
 use super::act::{Act, Link, Prints, Seen, Swap};
 use super::report::Broken;
 use super::vendor::Vendor;
+use crate::rig::NONCE;
 use crate::watch::panic_text;
 
 /// When every conversation of the suite begins: 21 September 2026, in milliseconds.
@@ -391,7 +392,6 @@ impl<'a, V: Vendor> Rig<'a, V> {
     }
 }
 
-pub(super) const NONCE: u128 = 0x5EED_0123_4567_89AB_CDEF_0246_8ACE_1357;
 /// How long a session may take to get online, with everybody's help.
 const PATIENCE: u64 = 3_600_000;
 /// How long one input may take, by the clock on the wall. It takes microseconds.

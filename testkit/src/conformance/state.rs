@@ -8,9 +8,10 @@ use redial_core::{
 use super::act::{Act, Link, Seen};
 use super::lifecycle::losses;
 use super::report::Broken;
-use super::rig::{NONCE, Rig};
+use super::rig::Rig;
 use super::vendor::Vendor;
 use crate::random::Random;
+use crate::rig::NONCE;
 
 /// A twin that is told the same does the same, byte for byte.
 pub(super) fn twins_do_the_same<V: Vendor>(vendor: &V) -> Result<String, Broken> {

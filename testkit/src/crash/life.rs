@@ -14,6 +14,7 @@ use super::wire_id;
 use crate::accounts::Accounts;
 use crate::conformance::{START, Sent, Vendor};
 use crate::peer::Carried;
+use crate::rig::NONCE;
 use crate::scenario::Source;
 use crate::watch::Breach;
 
@@ -396,6 +397,3 @@ impl<V: Vendor> Life<'_, V> {
         Cx::new(Timestamp::from_millis(self.now), u64::MAX / 2)
     }
 }
-
-/// From a test's source of randomness.
-const NONCE: u128 = 0x5EED_0123_4567_89AB_CDEF_0246_8ACE_1357;
