@@ -67,4 +67,6 @@ pub use redial_core::Fault;
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::{ReqwestClient, ReqwestClientBuilder};
 pub use retry::retry_after_in;
-pub use token::{HttpTokenSource, SharedTokenSource, TokenRequest, TokenSource, TokenSourceError};
+pub use token::{
+    HttpTokenSource, SharedTokenSource, TokenAnswer, TokenRequest, TokenSource, TokenSourceError,
+};

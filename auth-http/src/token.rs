@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use redial_core::{Cause, Secret, Span};
 
-pub use self::exchange::HttpTokenSource;
+pub use self::exchange::{HttpTokenSource, TokenAnswer};
 pub use self::shared::SharedTokenSource;
 use crate::{BoxError, Fault, HttpError};
 
@@ -83,15 +83,24 @@ impl TokenRequest {
 #[derive(Clone)]
 pub struct TokenSourceError {
     fault: Fault,
+    cause: Cause,
     retry_after: Option<Span>,
     source: Arc<dyn Error + Send + Sync>,
 }
 
 impl TokenSourceError {
-    /// Makes an error from the application's own.
+    /// Makes an error from the application's own. To the session's policy it is one of the network.
     #[must_use]
     pub fn new(fault: Fault, source: impl Into<BoxError>) -> Self {
-        Self { fault, retry_after: None, source: Arc::from(source.into()) }
+        let (cause, retry_after) = (Cause::Network, None);
+        Self { fault, cause, retry_after, source: Arc::from(source.into()) }
+    }
+
+    /// Says what it is to the session's policy, which may wait, suspend or stop.
+    #[must_use]
+    pub const fn with_cause(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
     }
 
     /// Adds the wait that the token's issuer asked for.
@@ -105,6 +114,12 @@ impl TokenSourceError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         self.fault
+    }
+
+    /// Returns what it is to the session's policy.
+    #[must_use]
+    pub const fn cause(&self) -> Cause {
+        self.cause
     }
 
     /// Returns the wait that the token's issuer asked for.
@@ -124,6 +139,7 @@ impl fmt::Debug for TokenSourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenSourceError")
             .field("fault", &self.fault)
+            .field("cause", &self.cause)
             .field("retry_after", &self.retry_after)
             .finish_non_exhaustive()
     }

@@ -13,17 +13,18 @@ use crate::login::{Login, Outcome};
 /// Made by [`Builder::share`]. Its sessions, by [`Account::session`], ask the application for their
 /// access tokens, and share the rate group. One place answers them all: with `redial-auth-http`, a
 /// `SharedTokenSource` around a `HttpTokenSource` whose two halves are [`Account::request`] and
-/// [`Account::handle`]. So there is one login and one refresh between them, whoever needs it.
+/// [`Account::handle`], with [`Account::goes_on`]. So there is one login and one refresh between them, whoever needs it.
 pub struct Account {
     template: Builder,
     login: Login,
+    goes_on: bool,
 }
 
 impl Account {
     pub(crate) fn new(mut template: Builder) -> Self {
         let login = Login::new(template.credentials.clone());
         template.credentials = Credentials::Ask;
-        Self { template, login }
+        Self { template, login, goes_on: false }
     }
 
     /// Begins to make a session of this account. What was said of the account before it was shared
@@ -41,12 +42,13 @@ impl Account {
         self.login.request(&self.template.client)
     }
 
-    /// Takes the answer to [`Account::request`], and returns the access token that it brings. After
-    /// an answer that brings none, the next request may be another one.
+    /// Takes the answer to [`Account::request`], and returns the access token that it brings.
     ///
     /// A 429 silences the rate group of all sessions.
     pub fn handle(&mut self, answer: &HttpResponse, now: Timestamp) -> Option<Secret> {
-        match self.login.handle(Ok(answer.clone()), now) {
+        let outcome = self.login.handle(Ok(answer.clone()), now);
+        self.goes_on = matches!(outcome, Outcome::Again);
+        match outcome {
             Outcome::Ready => self.login.access().cloned(),
             Outcome::Again => None,
             Outcome::Failed { cause, retry_after } => {
@@ -58,6 +60,13 @@ impl Account {
                 None
             }
         }
+    }
+
+    /// Returns whether the last answer refused a refresh token and there is an assertion: the next
+    /// request is a login, and is made at once. Where it is not so, the status says what follows.
+    #[must_use]
+    pub const fn goes_on(&self) -> bool {
+        self.goes_on
     }
 
     /// Returns the refresh token that is good now, to be kept for a later process. It is another

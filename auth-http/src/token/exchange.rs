@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use redial_core::http::{HttpRequest, HttpResponse};
-use redial_core::{Fault, Secret};
+use redial_core::{Cause, Fault, Secret};
 
 use super::{TokenRequest, TokenSource, TokenSourceError};
 use crate::HttpClient;
@@ -46,39 +46,63 @@ pub struct HttpTokenSource<C, Q, R> {
     http: C,
     ask: Q,
     read: R,
+    step: u8,
+}
+
+/// What the answer to an exchange brings. An `Option` of a token is one, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenAnswer {
+    /// A token.
+    Token(Secret),
+    /// None. To the session's policy the status is that of an exchange for a token, so it may say
+    /// that the session waits and asks again, is suspended, or stops.
+    None,
+    /// None, and what is asked next is something else: it is asked at once.
+    AskOn,
+}
+
+impl From<Option<Secret>> for TokenAnswer {
+    fn from(token: Option<Secret>) -> Self {
+        token.map_or(Self::None, Self::Token)
+    }
 }
 
 impl<C, Q, R> HttpTokenSource<C, Q, R>
 where
     C: HttpClient,
     Q: Fn(&TokenRequest) -> Option<HttpRequest> + Send + Sync,
-    R: Fn(&HttpResponse) -> Option<Secret> + Send + Sync,
 {
     /// Asks with what `ask` makes of a request and takes the token that `read` finds in the
-    /// answer. Either may say that there is none; the session then waits and asks again.
-    pub const fn new(http: C, ask: Q, read: R) -> Self {
-        Self { http, ask, read }
+    /// answer.
+    pub const fn new<T: Into<TokenAnswer>>(http: C, ask: Q, read: R) -> Self
+    where
+        R: Fn(&HttpResponse) -> T + Send + Sync,
+    {
+        Self { http, ask, read, step: 0 }
     }
-}
 
-#[async_trait]
-impl<C, Q, R> TokenSource for HttpTokenSource<C, Q, R>
-where
-    C: HttpClient,
-    Q: Fn(&TokenRequest) -> Option<HttpRequest> + Send + Sync,
-    R: Fn(&HttpResponse) -> Option<Secret> + Send + Sync,
-{
-    async fn token(&self, request: TokenRequest) -> Result<Secret, TokenSourceError> {
-        let Some(request) = (self.ask)(&request) else {
-            return Err(TokenSourceError::new(Fault::Caller, "there is no token to begin with"));
-        };
+    /// Says by which of its adapter's steps the session's policy knows the exchange; the first one
+    /// by default.
+    #[must_use]
+    pub const fn step(mut self, step: u8) -> Self {
+        self.step = step;
+        self
+    }
+
+    async fn exchange(
+        &self,
+        request: HttpRequest,
+        read: impl Fn(&HttpResponse) -> TokenAnswer,
+    ) -> Result<Option<Secret>, TokenSourceError> {
         let answer = self.http.perform(request).await?;
-        match ((self.read)(&answer), answer.retry_after) {
-            (Some(token), _) => Ok(token),
-            (None, wait) => {
+        match read(&answer) {
+            TokenAnswer::Token(token) => Ok(Some(token)),
+            TokenAnswer::AskOn => Ok(None),
+            TokenAnswer::None => {
                 let text = format!("the answer, status {}, holds no token", answer.status);
-                let error = TokenSourceError::new(Fault::Vendor, text);
-                Err(match wait {
+                let cause = Cause::Http { step: self.step, status: answer.status };
+                let error = TokenSourceError::new(Fault::Vendor, text).with_cause(cause);
+                Err(match answer.retry_after {
                     Some(wait) => error.with_retry_after(wait),
                     None => error,
                 })
@@ -87,8 +111,36 @@ where
     }
 }
 
+#[async_trait]
+impl<C, Q, R, T> TokenSource for HttpTokenSource<C, Q, R>
+where
+    C: HttpClient,
+    Q: Fn(&TokenRequest) -> Option<HttpRequest> + Send + Sync,
+    R: Fn(&HttpResponse) -> T + Send + Sync,
+    T: Into<TokenAnswer>,
+{
+    async fn token(&self, request: TokenRequest) -> Result<Secret, TokenSourceError> {
+        for _ in 0..EXCHANGES_MAX {
+            let Some(exchange) = (self.ask)(&request) else {
+                return Err(TokenSourceError::new(
+                    Fault::Caller,
+                    "there is no token to begin with",
+                ));
+            };
+            let read = |answer: &HttpResponse| (self.read)(answer).into();
+            if let Some(token) = self.exchange(exchange, read).await? {
+                return Ok(token);
+            }
+        }
+        Err(TokenSourceError::new(Fault::Caller, "one exchange led to the next without end"))
+    }
+}
+
 impl<C, Q, R> fmt::Debug for HttpTokenSource<C, Q, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpTokenSource").finish_non_exhaustive()
     }
 }
+
+/// How often one request for a token may ask on.
+const EXCHANGES_MAX: u32 = 4;

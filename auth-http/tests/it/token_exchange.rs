@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use redial_auth_http::{
-    Fault, HttpClient, HttpError, HttpTokenSource, SharedTokenSource, TokenRequest, TokenSource,
+    Fault, HttpClient, HttpError, HttpTokenSource, SharedTokenSource, TokenAnswer, TokenRequest,
+    TokenSource,
 };
 use redial_core::http::{HttpRequest, HttpResponse, Method};
-use redial_core::{Secret, Span};
+use redial_core::{Cause, Secret, Span};
 
 /// Answers with what is next, and keeps what it was asked.
 #[derive(Clone, Default)]
@@ -54,8 +55,10 @@ async fn an_answer_without_a_token_is_the_vendors_fault_and_may_ask_to_wait() {
     let source = source(http);
     let error = source.token(TokenRequest::replacing("old".into(), None)).await.unwrap_err();
     assert_eq!((error.fault(), error.retry_after()), (Fault::Vendor, Some(Span::from_secs(7))));
+    assert_eq!(error.cause(), Cause::Http { step: 0, status: 503 });
     let error = source.token(TokenRequest::replacing("old".into(), None)).await.unwrap_err();
     assert_eq!((error.fault(), error.retry_after()), (Fault::Vendor, None));
+    assert_eq!(error.cause(), Cause::Http { step: 0, status: 400 });
     let why = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(why, "the answer, status 400, holds no token");
 }
@@ -64,8 +67,29 @@ async fn an_answer_without_a_token_is_the_vendors_fault_and_may_ask_to_wait() {
 async fn without_a_token_to_replace_there_is_no_exchange() {
     let http = scripted([]);
     let error = source(http.clone()).token(TokenRequest::first()).await.unwrap_err();
-    assert_eq!(error.fault(), Fault::Caller);
+    assert_eq!((error.fault(), error.cause()), (Fault::Caller, Cause::Network));
     assert!(http.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_exchange_may_lead_to_the_next_but_not_without_end() {
+    let on = |answer: &HttpResponse| match answer.status {
+        201 => TokenAnswer::from(read(answer)),
+        400 => TokenAnswer::AskOn,
+        _ => TokenAnswer::None,
+    };
+    let http = scripted([(400, ""), (201, "new"), (400, ""), (403, "")]);
+    let source = HttpTokenSource::new(http.clone(), ask, on).step(3);
+    let token = || source.token(TokenRequest::replacing("old".into(), None));
+    assert_eq!(token().await.unwrap(), "new".into());
+    assert_eq!(token().await.unwrap_err().cause(), Cause::Http { step: 3, status: 403 });
+    assert_eq!(http.asked.lock().unwrap().len(), 4);
+
+    let http = scripted([(400, ""); 9]);
+    let source = HttpTokenSource::new(http.clone(), ask, on);
+    let error = source.token(TokenRequest::replacing("old".into(), None)).await.unwrap_err();
+    assert_eq!((error.fault(), error.cause()), (Fault::Caller, Cause::Network));
+    assert_eq!(http.asked.lock().unwrap().len(), 4);
 }
 
 fn source(http: Scripted) -> impl TokenSource + 'static {

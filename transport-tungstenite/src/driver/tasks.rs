@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use redial_auth_http::{HttpClient, TokenRequest, TokenSource, TokenSourceError};
 use redial_core::http::{HttpRequest, HttpResult, NoAnswer};
-use redial_core::{Adapter, Cause, ConnId, Effect, Handshake, HttpId, Input, Secret, TokenId};
+use redial_core::{Adapter, ConnId, Effect, Handshake, HttpId, Input, Secret, TokenId};
 
 use crate::connector::{Connector, Permit, Socket};
 use crate::error::DialError;
@@ -131,7 +131,7 @@ impl Fetch {
 
 /// Says to the session that its token source has none.
 pub(super) fn unavailable<A: Adapter>(error: &TokenSourceError) -> Input<A> {
-    Input::TokenUnavailable { cause: Cause::Network, retry_after: error.retry_after() }
+    Input::TokenUnavailable { cause: error.cause(), retry_after: error.retry_after() }
 }
 
 /// Says what an error comes down to: a certificate that is not trusted, a name that is not known.

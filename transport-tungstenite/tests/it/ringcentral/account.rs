@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use redial_auth_http::{HttpTokenSource, ReqwestClient, SharedTokenSource};
-use redial_core::{Cause, Fate, Notice};
-use redial_ringcentral::{Account, Message, Request};
+use redial_auth_http::{HttpTokenSource, ReqwestClient, SharedTokenSource, TokenAnswer};
+use redial_core::{Cause, Fate, Notice, SuspendReason};
+use redial_ringcentral::{Account, LOGIN, Message, Request};
 use redial_testkit::servers::ringcentral::RingCentralSim;
 use redial_tungstenite::{Client, Clock, Connector, Handle, SystemClock, Updates};
 use serde_json::json;
@@ -29,7 +29,13 @@ impl Sessions {
         let source = HttpTokenSource::new(
             http,
             move |request| asks.lock().unwrap().request(request.rejected.as_ref()),
-            move |answer| takes.lock().unwrap().handle(answer, clock.now()),
+            move |answer| {
+                let mut account = takes.lock().unwrap();
+                match account.handle(answer, clock.now()) {
+                    None if account.goes_on() => TokenAnswer::AskOn,
+                    token => token.into(),
+                }
+            },
         );
         let tokens = SharedTokenSource::new(source);
         Self { account, tokens, connector: Connector::new().unwrap() }
@@ -71,6 +77,43 @@ async fn two_sessions_have_one_login_and_one_refresh_between_them() {
     assert_ne!(sessions.account.lock().unwrap().refresh_token().cloned(), before);
     first.shutdown().await;
     second.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_is_told_to_the_application_and_not_tried_for_ever() {
+    use redial_testkit::servers::Refusal;
+    let sim = sim().await;
+    let sessions = Sessions::new(&sim);
+    sim.refuse(Refusal::status("login", 400)).await;
+    let (handle, mut items) = sessions.begin();
+    let refused = Cause::Http { step: LOGIN, status: 400 };
+    let reason = notice(&mut items, |notice| match notice {
+        Notice::Suspended { reason } => Some(*reason),
+        _ => None,
+    })
+    .await;
+    assert_eq!(reason, SuspendReason::Policy(refused));
+    // The application has seen to it.
+    handle.recover().await;
+    subscribed(&mut items).await;
+    assert_eq!(sim.state().token_calls.len(), 2);
+    handle.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_dead_refresh_token_is_followed_by_a_login_at_once() {
+    let sim = sim().await;
+    let sessions = Sessions::new(&sim);
+    let (handle, mut items) = sessions.begin();
+    subscribed(&mut items).await;
+    sim.revoke_tokens().await;
+    sim.revoke_refresh_tokens().await;
+    sim.cut().await;
+    subscribed(&mut items).await;
+    let state = sim.state();
+    let grants: Vec<_> = state.token_calls.iter().map(|call| call.grant).collect();
+    assert_eq!(grants, ["jwt-bearer", "refresh_token", "jwt-bearer"], "{state:?}");
+    handle.shutdown().await;
 }
 
 #[tokio::test]
