@@ -219,7 +219,9 @@ impl<A: Adapter> Rig<A> {
                 steps += 1;
                 self.perform(effect);
             }
-            while let Some(transmit) = self.session.poll_transmit(cx) {
+            while self.writable
+                && let Some(transmit) = self.session.poll_transmit(cx)
+            {
                 steps += 1;
                 if steps > STEPS {
                     self.fail("there are frames without end while no time passes");

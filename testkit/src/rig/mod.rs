@@ -129,6 +129,9 @@ pub struct Rig<A: Adapter> {
     pub entropy: u64,
     /// Whether the peer [answers](Rig::answering) frames at once, as it does in the beginning.
     pub answers: bool,
+    /// Whether the socket takes frames, as it does in the beginning. While it does not, what there
+    /// is to write stays in the session; [`Rig::pump`] writes it when it does again.
+    pub writable: bool,
     /// What the session did, and when.
     pub wire: Vec<(u64, Wire)>,
     /// What came out for the application, and when.
@@ -159,6 +162,7 @@ impl<A: Adapter> Rig<A> {
             now: 0,
             entropy: 0,
             answers: true,
+            writable: true,
             wire: Vec::new(),
             items: Vec::new(),
             http: VecDeque::new(),

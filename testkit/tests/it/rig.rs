@@ -165,6 +165,20 @@ fn a_peer_of_ones_own_answers_before_the_next_frame_is_written() {
 }
 
 #[test]
+fn a_socket_that_takes_nothing_leaves_the_frames_in_the_session() {
+    let mut rig = online(Flaw::None);
+    rig.writable = false;
+    rig.send(text("one"));
+    rig.send(text("two"));
+    assert_eq!(rig.take_wire(), []);
+    rig.receive("say 1 good evening");
+    assert_eq!(rig.messages().len(), 1, "it is read nevertheless");
+    rig.writable = true;
+    rig.pump();
+    assert_eq!(rig.take_texts(), ["msg 1 one", "msg 2 two"]);
+}
+
+#[test]
 fn the_exchange_is_found_by_its_request() {
     let mut rig = Rig::new(VENDOR.adapter());
     rig.connect();

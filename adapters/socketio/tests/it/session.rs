@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use redial_core::http::HttpResult;
 use redial_core::{
-    Adapter, Authorize, Cause, Class, Continuity, Cut, Frame, Handshake, Input, Intent, Io,
-    MessageId, Path, Policy, PolicySpec, Proof, Secret, Span,
+    Adapter, Authorize, Cause, Class, Continuity, Cut, Frame, Handshake, Intent, Io, MessageId,
+    Path, Policy, PolicySpec, Proof, Secret, Span,
 };
 use redial_socketio::{Args, Connection, Event, Generation, Join, Limits, Placeholder, Signal};
 use redial_testkit::rig::{Rig, Wire};
 
-use crate::support::{Eio3, Eio4, OPEN, main, text};
+use crate::support::{Eio3, Eio4, OPEN, main};
 
 #[test]
 fn what_waits_is_written_text_and_bytes_in_their_order() {
@@ -37,9 +37,11 @@ fn what_waits_is_written_text_and_bytes_in_their_order() {
 fn nothing_is_written_to_a_socket_that_is_gone() {
     let mut rig = opened(Eio4);
     // The join waits to be written when the connection ends.
-    let (cx, conn) = (rig.cx(), rig.conn);
-    rig.session.handle(cx, Input::Frame { conn, frame: text(OPEN) });
+    rig.writable = false;
+    rig.receive(OPEN);
     rig.lose(Cause::Network);
+    rig.writable = true;
+    rig.pump();
     assert_eq!(rig.take_wire(), []);
 }
 
