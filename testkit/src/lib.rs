@@ -51,9 +51,9 @@
 //! # An adapter of one's own
 //!
 //! Write it frame by frame against a [`rig::Rig`], bytes in and bytes out. Then describe the vendor's
-//! side once, as a [`Vendor`](conformance::Vendor), and give it to [`conformance::check`] and to
-//! [`crash::check`]. `examples/new_vendor.rs` in the repository makes
-//! an adapter from nothing and does so, in under a hundred lines.
+//! side once, as a [`Vendor`](conformance::Vendor), and have the adapter judged by
+//! [`conformance::check`] and by [`crash::check`]. `examples/new_vendor.rs` in the repository makes
+//! an adapter from nothing and has it judged so, in under a hundred lines.
 //!
 //! # Features
 //!

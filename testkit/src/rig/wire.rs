@@ -20,7 +20,7 @@ pub enum Wire {
         /// The body, empty when there is none.
         body: Bytes,
     },
-    /// Gave up an exchange.
+    /// Gave up an exchange. [`Rig::http`](super::Rig::http) has those that it still waits for.
     Abort,
     /// Dialled this URL. [`Rig::handshake`](super::Rig::handshake) has the rest of the upgrade.
     Dial(String),
