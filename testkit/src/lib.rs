@@ -34,6 +34,7 @@
 //! });
 //!
 //! // Every state, every event. Real spans have too many states, so the order of the spans is kept.
+//! // Policies that resume and renew take seconds in a release build, and minutes in a debug build.
 //! let small = scaled_to_small(&with_few_attempts(&POLICY, 2));
 //! let report = Explorer::new(small).extent(Extent::Plain).run();
 //! assert!(report.is_sound(), "{report}");
@@ -53,7 +54,9 @@
 //! Write it frame by frame against a [`rig::Rig`], bytes in and bytes out. Then describe the vendor's
 //! side once, as a [`Vendor`](conformance::Vendor), and have the adapter judged by
 //! [`conformance::check`] and by [`crash::check`]. `examples/new_vendor.rs` in the repository makes
-//! an adapter from nothing and has it judged so, in under a hundred lines.
+//! an adapter from nothing and has it judged so, in under a hundred lines. A server with a memory is
+//! a [`peer::Peer`]; with it the adapter lives in a [`world::Fleet`]. What no check can know is
+//! listed in [`conformance`].
 //!
 //! # Features
 //!

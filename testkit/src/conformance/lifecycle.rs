@@ -8,6 +8,7 @@ use redial_core::{
 use super::act::{Act, Link};
 use super::report::Broken;
 use super::rig::Rig;
+use super::state::shown;
 use super::vendor::Vendor;
 
 /// Each cause has a name and a verdict, and the adapter lives up to the verdict: after a retry it
@@ -258,7 +259,8 @@ pub(super) fn control_frames_deliver_nothing<V: Vendor>(vendor: &V) -> Result<St
             rig.receive(frame)?;
             tried += 1;
             if rig.seen.len() > seen || !rig.session.is_online() {
-                return Err(rig.broken("a control frame has an effect".into()));
+                let what = shown(rig.seen.get(seen));
+                return Err(rig.broken(format!("a control frame has an effect: {what}")));
             }
         }
     }

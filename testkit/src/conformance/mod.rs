@@ -36,9 +36,12 @@
 //!   [`Fleet`](crate::world::Fleet), where a panic has a seed.
 //! - **What the vendor means**: that a frame refuses, that "busy" is no acknowledgment, that a
 //!   range acknowledges all of it, that a message was delivered before, when a token expires, how
-//!   long a frame asks to wait. One [`Session`](redial_core::Session), one frame, and an assertion.
+//!   long a frame asks to wait. A [`rig`](crate::rig), one frame, and an assertion.
 //! - **What may be sent again**: [`Class::portable`](redial_core::Class) and the other promises of
 //!   a class are the vendor's to make.
+//! - **How long it keeps what it answers**: a frame that must be answered each time fills the queue
+//!   of a socket that takes nothing, until the session gives the connection up. Whether an answer
+//!   may be left out is the protocol's matter; [`Io::backlog`](redial_core::Io) tells when.
 //! - **What is not `Debug`**: a secret in a line that the adapter logs or prints by itself, and
 //!   memory that neither the cursor nor `Debug` shows.
 

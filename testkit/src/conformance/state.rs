@@ -299,7 +299,7 @@ fn differ(first: &[Seen], second: &[Seen]) -> Option<usize> {
 }
 
 /// Says what a session did. Whatever is in it was made up by whoever wrote the vendor's side.
-fn shown(seen: Option<&Seen>) -> String {
+pub(super) fn shown(seen: Option<&Seen>) -> String {
     match seen {
         None => "nothing".into(),
         Some(Seen::Dial(dial)) => format!("a dial to {} with {:?}", dial.url, dial.headers),

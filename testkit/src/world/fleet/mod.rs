@@ -18,7 +18,12 @@
 //! let plan = Plan::new(&Policy::new(PolicySpec::DEFAULT), 7).sized(4, 2);
 //! let tally = plan.run().unwrap_or_else(|failed| panic!("{failed}"));
 //! assert_eq!(tally.session_hours, 8);
+//! assert!(tally.onlines > 0 && tally.fates[0] > 0, "{tally}");
 //! ```
+//!
+//! The laws forbid; they do not demand. A session that never gets online breaks none, so what must be
+//! reached is to be asserted of the [`Tally`]. A server of one's own, a [`Peer`](crate::peer::Peer)
+//! in a [`Fleet`], has a memory and may `assert!` what a client must never do to it.
 
 mod case;
 mod host;
