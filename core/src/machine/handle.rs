@@ -129,7 +129,7 @@ impl Machine {
                 self.attempts = 0;
                 self.begin(turn);
             }
-            Phase::Online(_) => self.plan_renewal(turn.policy),
+            Phase::Online(_) => self.plan_renewal(turn.policy, None),
             Phase::Idle
             | Phase::Waiting { .. }
             | Phase::Connecting { .. }
@@ -151,7 +151,7 @@ impl Machine {
         }
         self.hold_token(turn, token, expires_in, resumable);
         if matches!(self.phase, Phase::Online(_)) {
-            self.plan_renewal(turn.policy);
+            self.plan_renewal(turn.policy, expires_in);
         } else {
             self.dial_when_allowed(turn);
         }

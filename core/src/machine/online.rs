@@ -43,7 +43,7 @@ impl Machine {
             Resume::Within(_) | Resume::Always => Resumable::Always,
         };
         turn.notify(Notice::Online { conn, continuity });
-        self.plan_renewal(turn.policy);
+        self.plan_renewal(turn.policy, None);
     }
 
     pub(super) fn handle_ack(&mut self, conn: ConnId, evidence: Evidence) {
@@ -82,9 +82,12 @@ impl Machine {
         self.tick_renewal(turn);
     }
 
-    /// Plans the next renewal of the token that is held.
-    pub(super) fn plan_renewal(&mut self, policy: &Policy) {
+    /// Plans the next renewal of the token that is held. One that was made beside this connection
+    /// has some of its life before it: where that is no more than the margin, each renewal would
+    /// be the reason for the next.
+    pub(super) fn plan_renewal(&mut self, policy: &Policy, made_now: Option<Span>) {
         let now = self.now;
+        let half = made_now.map_or(Span::ZERO, |life| Span::from_millis(life.as_millis() / 2));
         let expires_at = match self.token {
             Token::Held { expires_at, .. } => expires_at,
             Token::None(_) => None,
@@ -92,7 +95,7 @@ impl Machine {
         let at = match policy.spec().token.renew {
             Renew::Never | Renew::BeforeDial(_) => None,
             Renew::Every(span) => Some(now + span),
-            Renew::Before(span) => expires_at.map(|at| at.minus(span).max(now)),
+            Renew::Before(span) => expires_at.map(|at| at.minus(span).max(now + half)),
         };
         if let Phase::Online(online) = &mut self.phase {
             online.renewal = match at {

@@ -45,6 +45,21 @@ fn a_token_is_renewed_before_it_expires() {
 }
 
 #[test]
+fn a_token_that_lives_hardly_longer_than_the_margin_is_renewed_at_half_of_its_life() {
+    let policy = quiet(Renew::Before(secs(3_600)));
+    for life in [40, 3_600, 3_610, 7_200, 8_000] {
+        let mut rig = Rig::new(&policy);
+        rig.event(0, Event::Connect);
+        rig.event(0, expiring(1, 9_000));
+        rig.open(0, 1);
+        assert_eq!(rig.tick(5_400_000), [Action::RenewToken { token: token(2) }]);
+        rig.event(5_400_000, expiring(2, life));
+        let half = u64::from(life).saturating_sub(3_600).max(u64::from(life / 2));
+        assert_eq!(rig.timeout(), Some(5_400_000 + half * 1_000), "a life of {life} s");
+    }
+}
+
+#[test]
 fn a_token_about_to_expire_is_replaced_before_a_dial_unless_it_is_fresh() {
     let policy = quiet(Renew::Before(secs(60)));
     let mut rig = Rig::new(&policy);

@@ -30,7 +30,7 @@ impl Model {
         }
         self.notify(Notice::Token { token: TokenId::new(self.request), expires_in });
         match self.stage {
-            Stage::Online => self.plan_renewal(rules),
+            Stage::Online => self.plan_renewal(rules, expires_in.map_or(0, |life| ms(life) / 2)),
             // A token that was waited for is used at once, but never against a server's wish.
             Stage::Fetching if self.earliest > self.now => {
                 self.attempts = self.attempts.saturating_sub(1);
@@ -55,7 +55,7 @@ impl Model {
         self.resumable = spec.resume != Resume::Never;
         self.watch(self.terms.keepalive.unwrap_or(spec.keepalive));
         self.notify(Notice::Online { conn: ConnId::new(self.conn), continuity });
-        self.plan_renewal(rules);
+        self.plan_renewal(rules, 0);
     }
 
     fn proven(&mut self) {
@@ -205,14 +205,14 @@ impl Model {
         }
     }
 
-    /// Plans the renewal of the token that there is.
-    pub(super) fn plan_renewal(&mut self, rules: &Rules<'_>) {
+    /// Plans the renewal of the token that there is, which is left alone for so long.
+    fn plan_renewal(&mut self, rules: &Rules<'_>, alone: u64) {
         let expires = self.token.and_then(|token| token.expires);
         let at = match rules.policy.spec().token.renew {
             Renew::Never | Renew::BeforeDial(_) => None,
             Renew::Every(span) => Some(self.after(ms(span))),
             Renew::Before(span) => {
-                expires.map(|expires| expires.saturating_sub(ms(span)).max(self.now))
+                expires.map(|expires| expires.saturating_sub(ms(span)).max(self.after(alone)))
             }
         };
         self.renewing = false;

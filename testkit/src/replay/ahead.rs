@@ -2,7 +2,7 @@
 
 use redial_core::{
     Action, Event, Keepalive, Liveness, Notice, Online, Pace, Phase, Renew, Renewal, RenewalKind,
-    Resumable, Timestamp, Token,
+    Resumable, Span, Timestamp, Token,
 };
 
 use super::explain::Tale;
@@ -218,7 +218,14 @@ impl Tale<'_> {
             (Renew::Before(margin), Some(end)) if end.minus(margin) <= now && at == now => {
                 format!(", since it expires at {}", self.at.of(end))
             }
+            (Renew::Before(margin), Some(end)) if at == now + half(end.since(now)) => {
+                format!(", at half of its life, which leaves less than {}", span(margin))
+            }
             _ => format!(", as soon as it may: {}", self.floor(at)),
         }
     }
+}
+
+fn half(life: Span) -> Span {
+    Span::from_millis(life.as_millis() / 2)
 }
