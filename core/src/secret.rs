@@ -4,6 +4,9 @@ use alloc::string::String;
 use core::fmt;
 
 /// A token, password or other text that never shows in `Debug`, and has no `Display`.
+///
+/// It is not serialisable: an adapter whose [cursor](crate::Adapter::Cursor) must hold one says so
+/// with [`Secret::expose`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
