@@ -5,7 +5,7 @@ use redial_core::{
     Adapter, Cause, Frame, Keepalive, Phase, Policy, Span, TokenUse, Verdict, Wait, When,
 };
 
-use super::act::{Act, Link};
+use super::act::{Act, Link, Seen};
 use super::report::Broken;
 use super::rig::Rig;
 use super::state::shown;
@@ -30,8 +30,39 @@ pub(super) fn every_cause_has_a_verdict<V: Vendor>(vendor: &V) -> Result<String,
             lives_up_to(&mut rig, policy.verdict(*cause), *cause)?;
         }
     }
+    let refusals = refused(vendor, &policy)?;
     let exchanges = failed_exchanges(vendor)?;
-    Ok(format!("{} losses, each twice, and {exchanges} failed exchanges", causes.len()))
+    let losses = causes.len();
+    Ok(format!("{losses} losses, each twice, {refusals} refusals, {exchanges} failed exchanges"))
+}
+
+/// A frame that refuses ends the connection for the reason that it names, and nothing is done before
+/// the time that it asks for.
+fn refused<V: Vendor>(vendor: &V, policy: &Policy) -> Result<usize, Broken> {
+    let refusals = vendor.refusals();
+    for (frame, code, wait) in &refusals {
+        let mut rig = Rig::online(vendor)?;
+        let (conn, seen) = (rig.session.machine().live_conn(), rig.seen.len());
+        rig.receive(frame.clone())?;
+        let cause = Cause::Refused(*code);
+        let end = format!("cause: {cause:?} ");
+        let is_told = |seen: &Seen| matches!(seen, Seen::Item(item) if item.contains(&end));
+        let is_heard = rig.session.machine().live_conn() != conn;
+        if !is_heard || !rig.seen[seen..].iter().any(is_told) {
+            return Err(rig.broken(format!("a frame refuses, and the end is not {cause:?}")));
+        }
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            let seen = rig.seen.len();
+            rig.run(u64::from(wait.as_millis()) - 1)?;
+            let efforts = rig.seen[seen..].iter();
+            if efforts.filter(|seen| matches!(seen, Seen::Http(_) | Seen::Dial(_))).count() > 0 {
+                let what = format!("{cause:?} asks to wait {wait:?}, and it goes on before that");
+                return Err(rig.broken(what));
+            }
+        }
+        lives_up_to(&mut rig, policy.verdict(cause), cause)?;
+    }
+    Ok(refusals.len())
 }
 
 /// The policy says about each documented cause what the documents say.

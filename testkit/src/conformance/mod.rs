@@ -7,7 +7,7 @@
 //!
 //! | check | what it shows |
 //! | --- | --- |
-//! | `every_cause_has_a_verdict` | after each loss and each failed exchange the adapter does what the verdict says: gets online again, waits for the application, or ends |
+//! | `every_cause_has_a_verdict` | after each loss, each refusal and each failed exchange the adapter does what the verdict says: gets online again, waits for the application, or ends |
 //! | `documented_codes_are_in_the_table` | the policy decides about documented causes as documented, and gives up after no other |
 //! | `half_open_is_detectable` | a peer that is silent is found dead in the time that the keepalive says, an hour at most |
 //! | `decode_never_panics` | no frame, answer or token makes it panic, or work for seconds: random bytes, and broken variants of the samples |
@@ -34,8 +34,7 @@
 //!   the inputs before it. What needs a memory (a hello twice, an acknowledgment twice or never,
 //!   a number used again) is for a [`Peer`](crate::peer::Peer) in a
 //!   [`Fleet`](crate::world::Fleet), where a panic has a seed.
-//! - **What the vendor means**: that a frame refuses, that "busy" is no acknowledgment, that a
-//!   range acknowledges all of it, that a message was delivered before, when a token expires, how
+//! - **What the vendor means**: that "busy" is no acknowledgment, that a range acknowledges all of it, that a message was delivered before, when a token expires, how
 //!   long a frame asks to wait. A [`rig`](crate::rig), one frame, and an assertion.
 //! - **What may be sent again**: [`Class::portable`](redial_core::Class) and the other promises of
 //!   a class are the vendor's to make.

@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 
 use redial_core::http::{HttpRequest, HttpResult, NoAnswer};
-use redial_core::{Adapter, Cause, Frame, Handshake, Secret, Verdict};
+use redial_core::{Adapter, Cause, Frame, Handshake, Secret, Span, Verdict};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -87,6 +87,12 @@ pub trait Vendor {
     /// Returns frames as the vendor sends them, one of each kind at least. Broken variants of
     /// these are what the decoder is tried with.
     fn samples(&self) -> Vec<Frame>;
+
+    /// Returns frames in which the vendor refuses the session, each with the number that the adapter
+    /// gives this refusal and the time that the vendor asks to wait.
+    fn refusals(&self) -> Vec<(Frame, u16, Option<Span>)> {
+        Vec::new()
+    }
 
     /// Returns every secret of [`Vendor::adapter`], [`Vendor::token`] and the vendor's answers, as
     /// it stands on the wire.

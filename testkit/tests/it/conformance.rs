@@ -5,9 +5,11 @@ use redial_testkit::conformance::{self, CHECKS, Failure};
 use crate::toy::{Flaw, ToyVendor};
 
 /// Every flaw, the check that finds it, and a part of what that says.
-const FLAWS: [(Flaw, &str, &str); 31] = [
+const FLAWS: [(Flaw, &str, &str); 33] = [
     (Flaw::IsGreetedOnce, "every_cause_has_a_verdict", "the script gets it no further than"),
     (Flaw::DoesNotHearARefusal, "every_cause_has_a_verdict", "nothing is done but to wait"),
+    (Flaw::HearsNoRefusal, "every_cause_has_a_verdict", "the end is not Refused(7)"),
+    (Flaw::HearsNoWait, "every_cause_has_a_verdict", "Refused(7) asks to wait 50000ms"),
     (Flaw::NamesNothing, "every_cause_has_a_verdict", "a step or a refusal has an empty name"),
     (Flaw::SkipsTheDocuments, "documented_codes_are_in_the_table", "Close(4401) is documented as"),
     (Flaw::WatchesNobody, "half_open_is_detectable", "nobody watches whether the peer lives"),

@@ -85,6 +85,10 @@ pub(crate) enum Flaw {
     ForgetsItsPlace,
     /// Takes as long as the peer likes.
     TakesItsTime,
+    /// Does not hear that it is refused.
+    HearsNoRefusal,
+    /// Does not hear how long a refusal asks to wait.
+    HearsNoWait,
 }
 
 /// The name of a step belongs to no adapter but to the type.
@@ -150,6 +154,11 @@ impl<const NAMELESS: bool> Toy<NAMELESS> {
                 if let Ok(id) = id.parse() {
                     io.settle(MessageId::new(id), Outcome::Acked);
                 }
+            }
+            Some(("bye", _)) if self.flaw == Flaw::HearsNoRefusal => {}
+            Some(("bye", secs)) => {
+                let wait = secs.parse().ok().filter(|_| self.flaw != Flaw::HearsNoWait);
+                io.refused(7, wait.map(Span::from_secs));
             }
             Some(("say", rest)) => {
                 let number = rest.split(' ').next().and_then(|number| number.parse::<u64>().ok());
@@ -434,6 +443,11 @@ impl<const NAMELESS: bool> Vendor for ToyVendor<NAMELESS> {
 
     fn samples(&self) -> Vec<Frame> {
         ["hello session-1", "ack 1", "say 1 something"].map(|text| Frame::Text(text.into())).into()
+    }
+
+    fn refusals(&self) -> Vec<(Frame, u16, Option<Span>)> {
+        let wait = Some(Span::from_secs(50));
+        vec![(Frame::Text("bye now".into()), 7, None), (Frame::Text("bye 50".into()), 7, wait)]
     }
 
     fn secrets(&self) -> Vec<String> {
