@@ -82,9 +82,8 @@ impl Machine {
         self.tick_renewal(turn);
     }
 
-    /// Plans the next renewal of the token that is held. One that was made beside this connection
-    /// has some of its life before it: where that is no more than the margin, each renewal would
-    /// be the reason for the next.
+    /// Plans the next renewal of the token that is held. One that was made beside this connection is
+    /// left alone for half of its life, or each renewal could be the reason for the next.
     pub(super) fn plan_renewal(&mut self, policy: &Policy, made_now: Option<Span>) {
         let now = self.now;
         let half = made_now.map_or(Span::ZERO, |life| Span::from_millis(life.as_millis() / 2));
