@@ -21,7 +21,8 @@ pub struct Wait {
     /// Whether the server has named a time itself, so that the least time of a verdict, which is
     /// for servers that name none, does not count.
     pub is_named: bool,
-    /// The backoff before this attempt, without chance.
+    /// The backoff before this attempt, without chance. Where Socket.IO's formula cuts the wait
+    /// only after chance, not cut yet either.
     pub base: Span,
     /// The backoff with what chance, the clip and the floor made of it.
     pub drawn: Span,
@@ -87,7 +88,9 @@ impl Wait {
         is_named: bool,
     ) -> Self {
         let spec = policy.spec();
-        let plain = Backoff { jitter: Jitter::None, clip: Clip::ThenJitter, ..spec.backoff };
+        let growth = uncut(&spec.backoff).unwrap_or(spec.backoff.growth);
+        let (jitter, clip) = (Jitter::None, Clip::ThenJitter);
+        let plain = Backoff { growth, jitter, clip, ..spec.backoff };
         let drawn = spec.backoff.wait(attempt, turn.cx.entropy, spec.floor);
         let chosen = match delay {
             None | Some(Delay::Now) => Span::ZERO,
@@ -154,6 +157,9 @@ impl Wait {
         let (backoff, floor) = (policy.spec().backoff, policy.spec().floor);
         let base = span(self.base);
         let growth = match backoff.growth {
+            Growth::Exponential { first, percent, .. } if uncut(&backoff).is_some() => {
+                format!("{base} ({} first, then {percent} % of the one before)", span(first))
+            }
             Growth::Fixed(_) => format!("always {base}"),
             Growth::Exponential { first, percent, cap } => format!(
                 "{base} ({} first, then {percent} % of the one before, at most {})",
@@ -183,6 +189,7 @@ impl Wait {
             Jitter::Equal => format!(", of which chance takes {drawn}, at least half"),
         };
         let clip = match backoff.clip {
+            Clip::AfterJitter if uncut(&backoff).is_some() => ", cut only after chance",
             Clip::AfterJitter if backoff.jitter != Jitter::None => ", clipped after chance",
             Clip::ThenJitter | Clip::AfterJitter => "",
         };
@@ -192,6 +199,22 @@ impl Wait {
             String::new()
         };
         format!("the backoff is {growth}{jitter}{clip}{floor}")
+    }
+}
+
+/// Returns the growth without the cut that Socket.IO's formula makes only after chance. A wait of
+/// ten times the cut is one that no chance brings below it.
+fn uncut(backoff: &Backoff) -> Option<Growth> {
+    match (backoff.jitter, backoff.clip, backoff.growth) {
+        (
+            Jitter::SocketIo { .. },
+            Clip::AfterJitter,
+            Growth::Exponential { first, percent, cap },
+        ) => {
+            let cap = Span::saturating_from_millis(u64::from(cap.as_millis()) * 10);
+            Some(Growth::Exponential { first, percent, cap })
+        }
+        _ => None,
     }
 }
 

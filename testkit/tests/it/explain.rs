@@ -3,9 +3,9 @@
 
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 use redial_core::{
-    Action, Backoff, Cause, ConnId, Continuity, Cx, Delay, Event, Intent, Keepalive, Machine,
-    Notice, Online, Pace, Phase, Policy, PolicySpec, Recorded, Recovery, Renew, Renewal,
-    RenewalKind, Reset, Resume, Rule, Rules, Span, Terms, Timestamp, TokenId, TokenPolicy,
+    Action, Backoff, Cause, Clip, ConnId, Continuity, Cx, Delay, Event, Growth, Intent, Jitter,
+    Keepalive, Machine, Notice, Online, Pace, Phase, Policy, PolicySpec, Recorded, Recovery, Renew,
+    Renewal, RenewalKind, Reset, Resume, Rule, Rules, Span, Terms, Timestamp, TokenId, TokenPolicy,
     TokenUse, Verdict, Wait as Silence, When,
 };
 use redial_testkit::replay::{Replay, Wait, Writer, explain};
@@ -322,6 +322,35 @@ fn a_token_found_dead_while_another_is_made_says_so() {
     assert_eq!(
         tell_online(&policy, &[(9, gone)])[0],
         ["changes nothing: what it belongs to is gone"]
+    );
+}
+
+/// Socket.IO's formula: from 10 s on chance takes nothing off the longest wait of 5 s.
+#[test]
+fn a_wait_that_is_cut_only_after_chance_says_what_chance_was_given() {
+    let backoff = Backoff {
+        growth: Growth::Exponential {
+            first: Span::from_secs(1),
+            percent: 200,
+            cap: Span::from_secs(5),
+        },
+        jitter: Jitter::SocketIo { percent: 50 },
+        clip: Clip::AfterJitter,
+        ..SPEC.backoff
+    };
+    let policy = Policy::new(PolicySpec { backoff, ..SPEC });
+    let mut events = vec![(0, Event::Connect), (1, got(1))];
+    for conn in 1..=6 {
+        let at = conn * 10_000;
+        events.extend([(at, cut(conn)), (at + 5_001, Event::Tick)]);
+    }
+    let told = tell(&policy, &events);
+    let last = told[12].last().unwrap();
+    assert_eq!(
+        last,
+        "waits 5 s, until +65 s, before attempt 6: the backoff is 32 s (1 s first, then 200 % of \
+         the one before), and chance takes or adds up to 50 %: 5 s, cut only after chance; then it \
+         goes on with the token that it has"
     );
 }
 
