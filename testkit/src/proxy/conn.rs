@@ -156,10 +156,9 @@ async fn run(shared: &Arc<Shared>, conn: &Arc<Conn>, client: &Arc<TcpStream>) ->
             () = tokio::time::sleep(wait) => {}
         }
     }
-    let dial = async {
-        let target = shared.target().ok_or_else(|| std::io::Error::other("no target"))?;
-        TcpStream::connect(target).await
-    };
+    // Without a target that is an error, too.
+    let targets = shared.targets();
+    let dial = TcpStream::connect(targets.as_slice());
     let server = tokio::select! {
         biased;
         end = ended(&mut faults) => return finish(&[client], end).await,

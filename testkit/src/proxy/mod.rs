@@ -67,7 +67,7 @@ pub struct FaultProxy {
 pub struct Builder {
     listen: SocketAddr,
     control: Option<SocketAddr>,
-    target: Option<SocketAddr>,
+    targets: Vec<SocketAddr>,
     buffers: Option<u32>,
     room: usize,
     events: Option<mpsc::Sender<Event>>,
@@ -80,7 +80,7 @@ pub(crate) struct Shared {
     pub(crate) book: Book,
     pub(crate) buffers: Option<u32>,
     pub(crate) room: usize,
-    target: Mutex<Option<SocketAddr>>,
+    targets: Mutex<Vec<SocketAddr>>,
     conns: Mutex<BTreeMap<u64, Arc<Conn>>>,
     state: watch::Sender<State>,
     events: Option<mpsc::Sender<Event>>,
@@ -94,7 +94,7 @@ impl FaultProxy {
         Builder {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             control: None,
-            target: None,
+            targets: Vec::new(),
             buffers: None,
             room: 1024,
             events: None,
@@ -116,7 +116,7 @@ impl FaultProxy {
 
     /// Sets where later connections go.
     pub fn aim(&self, target: SocketAddr) {
-        *lock(&self.shared.target) = Some(target);
+        *lock(&self.shared.targets) = vec![target];
     }
 
     /// Takes a rule; returns its name, or nothing where there are 256 already.
@@ -225,7 +225,14 @@ impl Builder {
     /// Sets where connections go. Without it they are refused until [`FaultProxy::aim`].
     #[must_use]
     pub fn target(mut self, addr: SocketAddr) -> Self {
-        self.target = Some(addr);
+        self.targets = vec![addr];
+        self
+    }
+
+    /// Sets where connections go: to the first of these addresses, of one host, that answers.
+    #[must_use]
+    pub fn targets(mut self, addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.targets = addrs.into_iter().collect();
         self
     }
 
@@ -277,7 +284,7 @@ impl Builder {
             book: Book::default(),
             buffers: self.buffers,
             room: self.room,
-            target: Mutex::new(self.target),
+            targets: Mutex::new(self.targets),
             conns: Mutex::default(),
             state: watch::Sender::new(State::default()),
             events: self.events,
@@ -297,8 +304,8 @@ impl Builder {
 }
 
 impl Shared {
-    pub(crate) fn target(&self) -> Option<SocketAddr> {
-        *lock(&self.target)
+    pub(crate) fn targets(&self) -> Vec<SocketAddr> {
+        lock(&self.targets).clone()
     }
 
     /// Does something to one connection or to all; returns to how many.

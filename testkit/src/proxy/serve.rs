@@ -21,7 +21,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let start = std::time::Instant::now();
     let (events, mut happened) = mpsc::channel(1024);
-    let target = builder.target;
+    let target = builder.targets.first().copied();
     let proxy = builder.events(events).start().await?;
     let first = json!({
         "t_ms": 0,

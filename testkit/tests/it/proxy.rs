@@ -368,6 +368,19 @@ async fn control_connections_that_say_nothing_have_bounded_room() {
     assert!(soon(state).await.starts_with("HTTP/1.1 200"));
 }
 
+/// A name such as localhost may have an address that is not served before one that is.
+#[tokio::test]
+async fn a_connection_goes_to_the_first_address_that_answers() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let builder = FaultProxy::builder().targets([closed, server.local_addr().unwrap()]);
+    let proxy = builder.start().await.unwrap();
+    let (mut client, mut served) = pair(&proxy, &server).await;
+    client.write_all(b"hello").await.unwrap();
+    assert_eq!(read(&mut served, 5).await, b"hello");
+    assert_eq!(proxy.state().unreachable, 0);
+}
+
 #[tokio::test]
 async fn whoever_finds_no_room_is_told_of() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();

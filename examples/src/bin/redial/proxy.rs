@@ -15,7 +15,7 @@ use crate::serve::{Shutdown, print};
 /// Runs a proxy until it is asked to end.
 pub(crate) async fn run(args: ProxyArgs) -> Result<ExitCode, Failure> {
     let ProxyArgs { listen, target, control, rules, buffers, json } = args;
-    let mut builder = FaultProxy::builder().listen(listen).target(resolve(&target)?);
+    let mut builder = FaultProxy::builder().listen(listen).targets(resolve(&target)?);
     if let Some(control) = control {
         builder = builder.control(control);
     }
@@ -32,10 +32,12 @@ pub(crate) async fn run(args: ProxyArgs) -> Result<ExitCode, Failure> {
     print(proxy, move |record| lines.record(record)).await
 }
 
-fn resolve(target: &str) -> Result<SocketAddr, Failure> {
+/// Looks up all addresses of a host: which of them is served is known only when it is dialled.
+fn resolve(target: &str) -> Result<Vec<SocketAddr>, Failure> {
     let fail = |text: String| Failure::new(format!("--target: {text}"));
-    let mut found = target.to_socket_addrs().map_err(|error| fail(error.to_string()))?;
-    found.next().ok_or_else(|| fail("no such host".into()))
+    let found = target.to_socket_addrs().map_err(|error| fail(error.to_string()))?;
+    let found: Vec<SocketAddr> = found.collect();
+    if found.is_empty() { Err(fail("no such host".into())) } else { Ok(found) }
 }
 
 /// Reads a JSON array of rules.
