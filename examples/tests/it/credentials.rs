@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Sim, Tool, connect_bare, scratch};
+use crate::support::{PATIENCE, Sim, Tool, connect_bare, scratch};
 
 /// Lets only these credentials in, so that a session is the proof that they arrived.
 fn only(sim: &Sim, settings: &[(&str, Value)]) {
@@ -192,6 +192,23 @@ fn a_signal_ends_the_wait_for_a_first_bearer() {
         assert_eq!(client.expect("stopped")["reason"], "requested");
         assert_eq!(client.code(), 0);
     }
+}
+
+#[test]
+fn nothing_of_a_command_outlives_the_wait_for_it() {
+    let sim = Sim::plain();
+    // The shell has a child, and that has the tool's stderr.
+    let command = "echo begun >&2; sleep 60; echo late";
+    let mut client = connect_bare(&sim).args(["--token-command", command]).start();
+    let begun = std::time::Instant::now();
+    while !client.stderr().contains("begun") {
+        assert!(begun.elapsed() < PATIENCE, "{}", client.story());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    client.signal("TERM");
+    // This waits for the end of stderr, too.
+    assert_eq!(client.code(), 0);
+    assert!(begun.elapsed() < PATIENCE, "stderr was open for {:?}", begun.elapsed());
 }
 
 #[test]

@@ -8,7 +8,9 @@ use redial_auth_http::{
 };
 use redial_core::{Ledger, Machine, Phase, Secret, Speed};
 use redial_tungstenite::{Client, Clock as _, Connector, SystemClock};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, Command};
 
 use super::store::{Names, Store};
 use super::{Vendor, frames};
@@ -153,15 +155,17 @@ fn random() -> Result<u128, Failure> {
 /// Runs a command that prints a token.
 async fn run_token_command(command: &str) -> Result<Secret, TokenSourceError> {
     let fail = |text: &'static str| TokenSourceError::new(Fault::Caller, text);
-    let mut child = tokio::process::Command::new("sh")
+    let mut child = Command::new("sh")
         .arg("-c")
         .arg(command)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(|_| fail("the token command cannot be run"))?;
+    let mut group = Group::of(&child);
     let mut token = String::new();
     if let Some(stdout) = child.stdout.take() {
         // What prints more than any token is has gone wrong, and may never end.
@@ -172,11 +176,31 @@ async fn run_token_command(command: &str) -> Result<Secret, TokenSourceError> {
         return Err(fail("the token command printed too much"));
     }
     let status = child.wait().await.map_err(|_| fail("the token command cannot be run"))?;
+    group.0 = None;
     let token = token.trim();
     if !status.success() || token.is_empty() {
         return Err(fail("the token command gave no token"));
     }
     Ok(Secret::new(token))
+}
+
+/// What a shell has started, too, which would hold stderr for as long as it lives; killed where
+/// nobody waits for it any more.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // There is none where it has ended by itself.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
 }
 
 /// More than any token has, in bytes.
