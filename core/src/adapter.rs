@@ -147,6 +147,12 @@ pub trait Adapter: Sized {
         let _ = io;
     }
 
+    /// Names the tokens and other secrets that the peer knows. What it writes into its close frame
+    /// is shown without them.
+    fn secrets(&self, name: &mut dyn FnMut(&str)) {
+        let _ = name;
+    }
+
     /// Returns the reason that a driver writes into the close frame that ends the session.
     fn close_reason(&self) -> &'static str {
         ""

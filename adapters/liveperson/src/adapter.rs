@@ -150,6 +150,10 @@ impl Adapter for LivePerson {
     }
 
     /// Every connection is a new session, so the intent changes nothing.
+    fn secrets(&self, name: &mut dyn FnMut(&str)) {
+        self.login.secrets(name);
+    }
+
     fn dial(&mut self, _intent: Intent, out: &mut Handshake) {
         self.login.dial(&self.config, out);
     }

@@ -100,6 +100,12 @@ impl Login {
         self.hosts.is_some()
     }
 
+    /// Names what the peer knows.
+    pub(crate) fn secrets(&self, name: &mut dyn FnMut(&str)) {
+        let all = [&self.bearer, &self.csrf, &self.cookie];
+        all.into_iter().flatten().for_each(|secret| name(secret.expose()));
+    }
+
     /// Writes where to dial.
     pub(crate) fn dial(&mut self, config: &Builder, out: &mut Handshake) {
         let (Some(bearer), Some(hosts)) = (&self.bearer, &self.hosts) else { return };

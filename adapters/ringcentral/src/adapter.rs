@@ -212,6 +212,16 @@ impl Adapter for RingCentral {
         self.greeted = false;
     }
 
+    fn secrets(&self, name: &mut dyn FnMut(&str)) {
+        self.login.secrets(name);
+        if let Some(ws) = &self.ws {
+            name(ws.secret());
+        }
+        if let Some(wsc) = &self.wsc {
+            name(&wsc.token);
+        }
+    }
+
     fn dial(&mut self, intent: Intent, out: &mut Handshake) {
         self.write_handshake(intent, out);
     }

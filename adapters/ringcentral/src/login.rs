@@ -67,6 +67,12 @@ pub(crate) enum Outcome {
 }
 
 impl Login {
+    /// Names what the peer knows.
+    pub(crate) fn secrets(&self, name: &mut dyn FnMut(&str)) {
+        let access = self.access.as_ref().map(|access| &access.token);
+        [access, self.refresh.as_ref()].into_iter().flatten().for_each(|it| name(it.expose()));
+    }
+
     pub(crate) fn new(credentials: Credentials) -> Self {
         let refresh = match &credentials {
             Credentials::RefreshToken(token) => Some(token.clone()),

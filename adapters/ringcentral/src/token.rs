@@ -38,6 +38,12 @@ pub(crate) struct WsToken {
     token: Secret,
 }
 
+impl WsToken {
+    pub(crate) fn secret(&self) -> &str {
+        self.token.expose()
+    }
+}
+
 impl RingCentral {
     /// Begins to make a wstoken.
     pub(crate) fn begin_token(&mut self, last: Option<Cause>, io: &mut Io<'_, Self>) {

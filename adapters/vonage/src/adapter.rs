@@ -167,6 +167,12 @@ impl Adapter for Vonage {
         false
     }
 
+    fn secrets(&self, name: &mut dyn FnMut(&str)) {
+        if let Some(token) = self.tokens.held() {
+            name(token.expose());
+        }
+    }
+
     fn dial(&mut self, intent: Intent, out: &mut Handshake) {
         match intent {
             Intent::Resume => {}

@@ -1,5 +1,6 @@
 //! A whole session: machine, ledger and adapter as one sans-IO object.
 
+mod peer_reason;
 mod perform;
 #[cfg(feature = "serde")]
 mod saved;
@@ -144,15 +145,6 @@ impl<A: Adapter> Session<A> {
             Input::Tick => self.handle_tick(cx),
         }
         self.drain(cx);
-    }
-
-    /// Keeps what the peer wrote into its close frame for the application. To be called before
-    /// the [`Input::Closed`] that it explains.
-    pub fn note_reason(&mut self, conn: ConnId, text: &str) {
-        if self.machine.is_conn_live(conn) && !text.is_empty() {
-            let text = text.chars().take(Self::REASON_MAX).collect();
-            self.items.push_back(Item::PeerReason { conn, text });
-        }
     }
 
     /// Returns the next thing to do that does not wait for the socket or the application. It may

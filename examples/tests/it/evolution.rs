@@ -504,7 +504,7 @@ fn emit(sim: &Sim, event: &str, data: &Value) {
 }
 
 /// Has the server make an instance; returns its token.
-fn create(sim: &Sim, instance: &str) -> String {
+pub(crate) fn create(sim: &Sim, instance: &str) -> String {
     let body = json!({ "instanceName": instance }).to_string();
     let (host, length) = (sim.host(), body.len());
     let mut tcp = TcpStream::connect(host).unwrap();

@@ -109,6 +109,48 @@ fn a_proxys_password_is_printed_nowhere() {
 }
 
 #[test]
+fn what_the_peer_says_of_a_token_is_printed_without_it() {
+    let token = |_: &Sim| "canary-token-0123456789".to_owned();
+    let uuid = |_: &Sim| "ca4a27ca-4a27-4a27-8a27-ca4a27ca4a27".to_owned();
+    let jwt = |_: &Sim| crate::vonage::jwt(&json!({}));
+    let issued = |sim: &Sim| crate::evolution::create(sim, "shop-1");
+    let web = ["--profile", "web-messaging", "--deployment", "d", "--session-token"];
+    type Case<'a> = (&'a str, &'a [&'a str], &'a dyn Fn(&Sim) -> String, &'a [&'a str]);
+    let cases: [Case<'_>; 5] = [
+        ("liveperson", &["--account", "1", "--bearer"], &token, &["--csds"]),
+        ("genesys", &["--oauth-token"], &token, &["--org"]),
+        ("genesys", &web, &uuid, &["--api", "--url"]),
+        ("vonage", &["--gen", "v2", "--token"], &jwt, &["--url"]),
+        ("evolution", &["--event", "call.upsert", "--token"], &issued, &["--url"]),
+    ];
+    for (vendor, flags, token, places) in cases {
+        let profile = if flags.contains(&"web-messaging") { &web[..2] } else { &[] };
+        let sim = Sim::start(Tool::new(["serve", vendor]).args(profile));
+        let token = token(&sim);
+        let mut tool = Tool::new(["connect", vendor, "--json", "--plain"]).args(flags).arg(&token);
+        for place in places {
+            let base = match (*place, profile.is_empty()) {
+                ("--api", _) => format!("http://{}", sim.host()),
+                ("--url", false) => format!("ws://{}/v1", sim.host()),
+                _ => sim.host().to_owned(),
+            };
+            tool = tool.arg(place).arg(base);
+        }
+        let mut client = tool.env("REDIAL_LOG", "trace").start();
+        client.expect("online");
+        // As much as a close frame has room for, and less.
+        let most = token.len().min(60);
+        let reason = format!("no {}: {}", &token[..most], &token[..14]);
+        sim.control(json!({ "do": "close", "code": 4000, "reason": reason }));
+        assert_eq!(client.expect("offline")["reason"], "no ..: ..", "{vendor}");
+        client.shut_down();
+        for text in [client.stdout(), client.stderr()] {
+            assert!(!text.contains(&token[..14]), "{vendor}: {text}");
+        }
+    }
+}
+
+#[test]
 fn help_shows_no_value_of_the_environment() {
     let mut tool = Tool::new(["connect", "liveperson", "--help"]);
     for name in [

@@ -241,6 +241,12 @@ impl Adapter for EvolutionApi {
         self.key.is_some()
     }
 
+    fn secrets(&self, name: &mut dyn FnMut(&str)) {
+        if let Some(key) = &self.key {
+            name(key.expose());
+        }
+    }
+
     fn dial(&mut self, _intent: Intent, out: &mut Handshake) {
         self.given = false;
         out.url = self.config.base.ws(PATH);

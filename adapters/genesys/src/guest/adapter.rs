@@ -186,6 +186,18 @@ impl Adapter for GuestChat {
         false
     }
 
+    fn secrets(&self, name: &mut dyn FnMut(&str)) {
+        if let Some(guest) = &self.guest {
+            name(&guest.token);
+        }
+        if let Some(oauth) = &self.oauth {
+            name(oauth.expose());
+        }
+        if let Credentials::ApiKey(key) = &self.config.credentials {
+            name(key.expose());
+        }
+    }
+
     fn dial(&mut self, _intent: Intent, out: &mut Handshake) {
         let Some(guest) = &self.guest else { return };
         out.url = self.config.socket(guest);

@@ -182,6 +182,12 @@ impl Adapter for WebMessaging {
         true
     }
 
+    fn secrets(&self, name: &mut dyn FnMut(&str)) {
+        if let Some(token) = &self.token {
+            name(token.expose());
+        }
+    }
+
     fn dial(&mut self, _intent: Intent, out: &mut Handshake) {
         self.fresh = false;
         let scheme = if self.config.plain { "ws" } else { "wss" };
