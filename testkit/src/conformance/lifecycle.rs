@@ -200,8 +200,11 @@ fn failed_exchanges<V: Vendor>(vendor: &V) -> Result<usize, Broken> {
                 rig.settle_one()?;
             }
             while rig.http.is_empty() && rig.dial.is_none() && rig.settle_one()? {}
-            let Some((id, _)) = rig.http.pop_front() else { return Ok(tried) };
+            let Some((id, request)) = rig.http.pop_front() else { return Ok(tried) };
             tried += 1;
+            if rig.http.iter().any(|(_, other)| *other == request) {
+                return Err(rig.broken("the same exchange is asked for twice at once".into()));
+            }
             let answer = match status {
                 0 => Err(NoAnswer::Network),
                 1 => Err(NoAnswer::Timeout),

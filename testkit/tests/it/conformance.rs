@@ -5,9 +5,10 @@ use redial_testkit::conformance::{self, CHECKS, Failure};
 use crate::toy::{Flaw, ToyVendor};
 
 /// Every flaw, the check that finds it, and a part of what that says.
-const FLAWS: [(Flaw, &str, &str); 33] = [
+const FLAWS: [(Flaw, &str, &str); 34] = [
     (Flaw::IsGreetedOnce, "every_cause_has_a_verdict", "the script gets it no further than"),
     (Flaw::DoesNotHearARefusal, "every_cause_has_a_verdict", "nothing is done but to wait"),
+    (Flaw::LogsInTwice, "every_cause_has_a_verdict", "the same exchange is asked for twice"),
     (Flaw::HearsNoRefusal, "every_cause_has_a_verdict", "the end is not Refused(7)"),
     (Flaw::HearsNoWait, "every_cause_has_a_verdict", "Refused(7) asks to wait 50000ms"),
     (Flaw::NamesNothing, "every_cause_has_a_verdict", "a step or a refusal has an empty name"),

@@ -85,6 +85,8 @@ pub(crate) enum Flaw {
     ForgetsItsPlace,
     /// Takes as long as the peer likes.
     TakesItsTime,
+    /// Logs in twice.
+    LogsInTwice,
     /// Does not hear that it is refused.
     HearsNoRefusal,
     /// Does not hear how long a refusal asks to wait.
@@ -208,6 +210,9 @@ impl<const NAMELESS: bool> Adapter for Toy<NAMELESS> {
             headers: vec![("authorization", format!("Key {KEY}"))],
             body: bytes::Bytes::new(),
         };
+        if self.flaw == Flaw::LogsInTwice {
+            io.http((), Span::from_secs(5), request.clone());
+        }
         io.http((), Span::from_secs(5), request);
     }
 
