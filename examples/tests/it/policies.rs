@@ -143,7 +143,9 @@ fn check_names_the_field_and_the_reason() {
 fn a_file_that_is_no_policy_is_not_repeated_nor_read_without_end() {
     let file = scratch("secrets.env");
     std::fs::write(&file, "PASSWORD=sparrow please\n").unwrap();
-    for path in [file.as_path(), std::path::Path::new("/dev/zero")] {
+    let config = scratch("config.toml");
+    std::fs::write(&config, "token = \"a \\\", expected sparrow\"\n").unwrap();
+    for path in [&file, &config, std::path::Path::new("/dev/zero")] {
         for command in [&["check"][..], &["storm", "--clients", "5", "--policy"]] {
             let (code, stdout, stderr) = Tool::new(command).arg(path).finish();
             assert_eq!((code, stdout.as_str()), (Some(1), ""), "{command:?} {path:?}");

@@ -138,9 +138,17 @@ fn attempt(all: Value) -> Result<Policy, String> {
     serde_json::from_value(all).map_err(|error: serde_json::Error| error.to_string())
 }
 
+/// Leaves out the text that stands where no text can: a file with another `token` was meant.
+fn without_text(error: &str) -> String {
+    match (error.split_once(" string \""), error.rsplit_once("\", expected ")) {
+        (Some((before, _)), Some((_, expected))) => format!("{before} text, expected {expected}"),
+        _ => error.to_owned(),
+    }
+}
+
 /// Says in the words of a policy file what is said in those of the language that it is read by.
 fn in_words(error: &str) -> String {
-    let mut text = error.to_owned();
+    let mut text = without_text(error);
     for (theirs, ours) in [
         ("expected u32", "expected a whole number from 0 to 4294967295 (spans are milliseconds)"),
         ("expected u16", "expected a whole number from 0 to 65535"),
