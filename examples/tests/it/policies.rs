@@ -194,9 +194,15 @@ fn the_policy_of_the_page_is_one() {
 
 #[test]
 fn the_page_has_every_flag_and_every_variable() {
-    for command in [&["connect", "liveperson"][..], &["serve", "liveperson"], &["tour"]] {
-        let (_, help, _) = Tool::new(command).arg("--help").finish();
-        let words = help.split(|c: char| c.is_whitespace() || "[]=<>,".contains(c));
+    let alone = ["tour", "proxy", "replay", "storm", "check", "diagram", "completions"];
+    let vendors = ["liveperson", "genesys", "evolution", "ringcentral", "vonage"];
+    let commands = alone
+        .map(|name| vec![name])
+        .into_iter()
+        .chain(vendors.into_iter().flat_map(|name| [vec!["connect", name], vec!["serve", name]]));
+    for command in commands {
+        let (_, help, _) = Tool::new(&command).arg("--help").finish();
+        let words = help.split(|c: char| c.is_whitespace() || "[]=<>,()`".contains(c));
         let named = |word: &&str| word.starts_with("--") || word.starts_with("REDIAL_");
         for word in words.filter(named).filter(|word| *word != "--help") {
             assert!(PAGE.contains(word), "{word} of {command:?}");

@@ -16,7 +16,8 @@ pub(crate) struct ProxyArgs {
     /// Where the control endpoint listens; without it there is none.
     #[arg(long, value_name = "ADDR")]
     pub(crate) control: Option<SocketAddr>,
-    /// A JSON array of rules to begin with.
+    /// A JSON array of rules to begin with, such as
+    /// [{"on":"http","path":"/ws","act":"refuse","times":3}]; TOOL.md has all of them.
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
     /// Make the kernel's buffers about so large, in bytes.
