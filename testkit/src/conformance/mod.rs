@@ -34,8 +34,9 @@
 //!   the inputs before it. What needs a memory (a hello twice, an acknowledgment twice or never,
 //!   a number used again) is for a [`Peer`](crate::peer::Peer) in a
 //!   [`Fleet`](crate::world::Fleet), where a panic has a seed.
-//! - **What the vendor means**: that "busy" is no acknowledgment, that a range acknowledges all of it, that a message was delivered before, when a token expires, how
-//!   long a frame asks to wait. A [`rig`](crate::rig), one frame, and an assertion.
+//! - **What the vendor means**: that "busy" is no acknowledgment, that a range acknowledges all of
+//!   it, that a message was delivered before, when a token expires and that a renewal brings another,
+//!   how long a message has to wait. A [`rig`](crate::rig), one frame, and an assertion.
 //! - **What may be sent again**: [`Class::portable`](redial_core::Class) and the other promises of
 //!   a class are the vendor's to make.
 //! - **How long it keeps what it answers**: a frame that must be answered each time fills the queue
