@@ -134,7 +134,9 @@ mod id;
 mod io;
 mod ledger;
 mod machine;
+pub mod net;
 mod policy;
+mod recent;
 #[cfg(feature = "serde")]
 mod saved;
 mod secret;
@@ -159,6 +161,7 @@ pub use policy::{
     Backoff, Clip, Delay, Growth, Intent, Jitter, Keepalive, Pace, Policy, PolicyError, PolicySpec,
     Recovery, Renew, Reset, Resume, Rule, Rules, Timeouts, TokenPolicy, TokenUse, Verdict, When,
 };
+pub use recent::Recent;
 pub use secret::Secret;
 pub use session::{Effect, Input, Item, Recorded, Session, Snapshot, Transmit};
 pub use time::{Cx, Span, Speed, Timestamp};

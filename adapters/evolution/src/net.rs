@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use redial_core::net::is_host;
 
 /// Where a server is: host, port and perhaps the path of a reverse proxy.
 #[derive(Clone, PartialEq, Eq)]
@@ -78,33 +79,6 @@ pub(crate) fn is_credential(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Returns whether `text` is a host, with or without a port, and nothing else.
-fn is_host(text: &str) -> bool {
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let Some((host, port)) = rest.split_once(']') else { return false };
-        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') {
-            return false;
-        }
-        (host, port)
-    } else {
-        let at = text.find(':').unwrap_or(text.len());
-        let (host, port) = text.split_at(at);
-        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        if !host.bytes().all(good) {
-            return false;
-        }
-        (host, port)
-    };
-    let port_is_good = match port.strip_prefix(':') {
-        Some(port) => {
-            port.bytes().all(|byte| byte.is_ascii_digit())
-                && port.parse::<u16>().is_ok_and(|port| port != 0)
-        }
-        None => port.is_empty(),
-    };
-    !host.is_empty() && host.len() <= MAX_HOST && port_is_good
-}
-
 fn is_path(text: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%+=".contains(&byte);
     text.bytes().all(good)
@@ -121,8 +95,6 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'\'')
     .remove(b'(')
     .remove(b')');
-/// The longest name that DNS knows.
-const MAX_HOST: usize = 253;
 const MAX_URL: usize = 2048;
 /// More than servers take in a request's first line.
 const MAX_CREDENTIAL: usize = 8 << 10;

@@ -56,10 +56,12 @@ mod body;
 mod error;
 pub mod guest;
 mod net;
-mod recent;
 pub mod web;
 
 pub use body::Body;
 pub use error::ConfigError;
 pub use guest::GuestChat;
 pub use web::WebMessaging;
+
+/// The ids of the messages that came last.
+type Recent = redial_core::Recent<512>;

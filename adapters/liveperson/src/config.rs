@@ -4,10 +4,9 @@ use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use core::fmt;
 
-use redial_core::{Policy, PolicyError, Renew, Secret, Span, Speed};
+use redial_core::{Policy, PolicyError, Renew, Secret, Span, Speed, net};
 
 use crate::adapter::LivePerson;
-use crate::hosts;
 use crate::policy::POLICY;
 
 /// Who logs in.
@@ -232,7 +231,7 @@ impl Builder {
         if self.account.is_empty() {
             return Err(ConfigError::Account);
         }
-        if !hosts::is_host(&self.csds) {
+        if !net::is_host(&self.csds) {
             return Err(ConfigError::Host);
         }
         if !self.user_agent.bytes().all(|byte| (b' '..0x7F).contains(&byte)) {

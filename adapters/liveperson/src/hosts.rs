@@ -4,6 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 
 use redial_core::Timestamp;
+use redial_core::net::is_host;
 use serde_json::Value;
 
 use crate::codec;
@@ -37,44 +38,6 @@ impl Hosts {
     }
 }
 
-/// Returns whether `text` is a host, with or without a port, and nothing else.
-///
-/// Credentials go there, so a name that a URL would read in another way (user information, a path,
-/// a query, an empty host) is no host.
-pub(crate) fn is_host(text: &str) -> bool {
-    if text.is_empty() || text.len() > MAX_HOST {
-        return false;
-    }
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => match rest.split_once(']') {
-            Some((host, "")) => (host, None),
-            Some((host, port)) => match port.strip_prefix(':') {
-                Some(port) => (host, Some(port)),
-                None => return false,
-            },
-            None => return false,
-        },
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    let bracketed = text.starts_with('[');
-    let host_is_good = !host.is_empty()
-        && host.bytes().all(|byte| match byte {
-            b'.' => true,
-            b':' => bracketed,
-            b'-' | b'_' => !bracketed,
-            byte if bracketed => byte.is_ascii_hexdigit(),
-            byte => byte.is_ascii_alphanumeric(),
-        });
-    let port_is_good = port.is_none_or(|port| {
-        port.bytes().all(|byte| byte.is_ascii_digit())
-            && port.parse::<u16>().is_ok_and(|port| port != 0)
-    });
-    host_is_good && port_is_good
-}
-
 fn find<'a>(entries: &'a [Value], service: &str) -> Option<&'a str> {
     let entry = entries.iter().find(|entry| {
         entry.get("service").and_then(Value::as_str) == Some(service)
@@ -86,5 +49,3 @@ fn find<'a>(entries: &'a [Value], service: &str) -> Option<&'a str> {
 /// SDK 1.4.5 and later use the first, earlier ones the second.
 const MESSAGING: [&str; 2] = ["facadeMsg", "asyncMessagingEnt"];
 const LOGIN: &str = "agentVep";
-/// The longest name that DNS knows, and a port.
-const MAX_HOST: usize = 253 + 6;

@@ -10,6 +10,7 @@ use redial_core::{
 };
 use serde_json::json;
 
+use crate::Recent;
 use crate::config::{Builder, Credentials};
 use crate::cursor::{Command, Cursor, Step};
 use crate::group::AuthGroup;
@@ -17,7 +18,6 @@ use crate::hello::Replay;
 use crate::login::{self, Login};
 use crate::message::{Message, SubscriptionInfo, Wsc};
 use crate::policy::Refusal;
-use crate::recent::Recent;
 use crate::request::{Request, Response};
 use crate::slots::Slots;
 use crate::subscription::Desired;

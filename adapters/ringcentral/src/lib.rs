@@ -98,7 +98,6 @@ mod login;
 mod message;
 mod net;
 mod policy;
-mod recent;
 mod redacted;
 mod request;
 mod rest;
@@ -121,3 +120,6 @@ pub use message::{
 pub use policy::{PENALTY, POLICY, Refusal};
 pub use redacted::redacted;
 pub use request::{BAD_HEADER, BAD_PATH, Request, Response};
+
+/// The uuids of the notifications that came last.
+type Recent = redial_core::Recent<2048>;

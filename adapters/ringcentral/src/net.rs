@@ -4,6 +4,8 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+pub(crate) use redial_core::net::is_header_value;
+use redial_core::net::is_host;
 
 /// Returns a server's base address without a slash at its end, if it is one: a scheme, a host, a
 /// port perhaps, and nothing else. Credentials go there.
@@ -26,47 +28,6 @@ pub(crate) fn is_gateway(text: &str, plain: bool) -> bool {
     is_host(host)
         && path.len() <= MAX_GATEWAY
         && path.bytes().all(|byte| (b'!'..0x7F).contains(&byte) && byte != b'#')
-}
-
-fn is_host(text: &str) -> bool {
-    if text.is_empty() || text.len() > MAX_HOST {
-        return false;
-    }
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => match rest.split_once(']') {
-            Some((host, port)) if is_address(host) => match (port, port.strip_prefix(':')) {
-                ("", _) => return true,
-                (_, Some(port)) => (host, Some(port)),
-                (_, None) => return false,
-            },
-            _ => return false,
-        },
-        None => {
-            let (host, port) = match text.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            };
-            let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-            if !host.bytes().all(legal) {
-                return false;
-            }
-            (host, port)
-        }
-    };
-    !host.is_empty()
-        && port.is_none_or(|port| {
-            port.bytes().all(|byte| byte.is_ascii_digit())
-                && port.parse::<u16>().is_ok_and(|port| port != 0)
-        })
-}
-
-fn is_address(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte))
-}
-
-/// Returns whether `text` can stand in a header, alone or after a scheme.
-pub(crate) fn is_header_value(text: &str) -> bool {
-    text.bytes().all(|byte| (b' '..0x7F).contains(&byte))
 }
 
 /// Returns whether `text` can be a credential: visible characters and spaces between them, bounded.
@@ -116,8 +77,6 @@ pub(crate) fn is_path(path: &str) -> bool {
 
 /// All but what RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// The longest name that DNS knows, and a port.
-const MAX_HOST: usize = 253 + 6;
 /// The longest path of a gateway.
 const MAX_GATEWAY: usize = 4 << 10;
 /// The longest credential: an assertion may be some kilobytes.

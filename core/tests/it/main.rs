@@ -11,6 +11,7 @@ mod ledger;
 mod ledger_model;
 mod ledger_states;
 mod losses;
+mod net;
 mod outside;
 mod policy;
 #[cfg(feature = "serde")]

@@ -18,8 +18,8 @@ use super::explain;
 use super::message::{self, Inbound, Message, Receipt, Text};
 use super::policy::Refusal;
 use super::session::Guest;
+use crate::Recent;
 use crate::net;
-use crate::recent::Recent;
 
 /// A guest's chat.
 ///

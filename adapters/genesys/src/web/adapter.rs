@@ -22,8 +22,8 @@ use super::limiter::Limiter;
 use super::outgoing::{Command, Outgoing};
 use super::policy::{MAX_TEXT, Refusal};
 use super::request::Lane;
+use crate::Recent;
 use crate::net;
-use crate::recent::Recent;
 
 /// A guest's Web Messaging session.
 ///

@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 use super::adapter::WebMessaging;
 use super::inbound::{Message, Structured};
 use super::request::Lane;
+use crate::Recent;
 use crate::body::{self, Body};
-use crate::recent::Recent;
 
 /// The fetching of the history after a reconnect: a token by frame, then pages by HTTP.
 #[derive(Debug)]
