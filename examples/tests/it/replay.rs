@@ -9,7 +9,7 @@ use redial_testkit::scenario::{Failed, History, Origin};
 use redial_testkit::world::{Plan, WorldFailed};
 use serde_json::{Value, json};
 
-use crate::support::{Sim, Tool, connect, publish, scratch};
+use crate::support::{FAST, Sim, Tool, connect, publish, scratch};
 
 #[test]
 fn a_recorded_session_is_decided_again_and_explained() {
@@ -134,9 +134,19 @@ fn a_trace_of_version_1_needs_a_policy_and_is_not_compared() {
     let (code, _, stderr) = replay(&path, &[]);
     assert_eq!(code, Some(1));
     assert!(stderr.contains("version 1 holds no policy"), "{stderr}");
-    let (code, stdout, _) = replay(&path, &["--vendor", "liveperson"]);
-    assert_eq!(code, Some(0));
-    assert!(stdout.contains("nothing was compared"), "{stdout}");
+    let policy = scratch("policy.toml");
+    std::fs::write(&policy, FAST).unwrap();
+    let policy = ["--policy", policy.to_str().unwrap()];
+    for flags in [&["--vendor", "liveperson"][..], &policy] {
+        let (code, stdout, _) = replay(&path, flags);
+        assert_eq!(code, Some(0));
+        assert!(stdout.contains("nothing was compared"), "{stdout}");
+    }
+    // One that has its policy in it is not decided by another.
+    std::fs::write(&path, text).unwrap();
+    let (code, stdout, stderr) = replay(&path, &policy);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("--policy is for a trace of version 1"), "{stderr}");
 }
 
 #[test]

@@ -125,5 +125,10 @@ fn begin(
         Some(policy) => Replay::under(trace, policy),
         None => Replay::new(trace),
     };
-    replay.map_err(failed)
+    let replay = replay.map_err(failed)?;
+    if args.policy.is_some() && replay.header().policy.is_some() {
+        let text = "--policy is for a trace of version 1; this one was recorded with its policy";
+        return Err(Failure::usage(text));
+    }
+    Ok(replay)
 }
