@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, Sim, Tool, connect, connect_bare, connect_with, online, scratch};
+use crate::support::{
+    PASSWORD, Sim, Tool, connect, connect_bare, connect_with, online, publish, scratch,
+};
 
 const SLOW: &str = "floor = 50\n[backoff]\ngrowth = { fixed = 600000 }\n";
 
@@ -21,6 +23,23 @@ fn interrupt_and_terminate_end_cleanly() {
         });
     }
     assert_eq!(sim.state()["upgrades"], 2, "nothing reconnects");
+}
+
+#[test]
+fn what_was_said_before_a_signal_has_its_fate() {
+    let sim = Sim::plain();
+    for round in 0..20 {
+        let mut client = online(&sim);
+        let names: Vec<_> = (0..5).map(|n| format!("{round}-{n}")).collect();
+        for name in &names {
+            client.say(&json!({ "send": publish(name), "id": name }));
+        }
+        client.signal(if round % 2 == 0 { "TERM" } else { "INT" });
+        assert_eq!(client.code(), 0);
+        let fates = client.seen().iter().filter(|line| line["kind"] == "fate");
+        let told: Vec<_> = fates.map(|line| line["id"].as_str().unwrap()).collect();
+        assert_eq!(told, names);
+    }
 }
 
 #[test]

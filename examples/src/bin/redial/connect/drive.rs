@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use redial_core::{Adapter, Item, Notice, StopReason};
@@ -66,6 +67,7 @@ pub(crate) async fn drive_all<A: Vendor>(
     let mut sessions = Sessions::open(all, Lines::new(json))?;
     let mut stdin = Input::new();
     let mut interrupted = false;
+    let mut ending: Option<Ending> = None;
     loop {
         let mut busy = true;
         let look_at = sessions.outbox_due();
@@ -77,6 +79,10 @@ pub(crate) async fn drive_all<A: Vendor>(
                 }
                 interrupted = true;
                 output::hurry();
+                ending = Some(Ending::begin(Instant::now()));
+            }
+            () = due(ending.map(|ending| ending.at)) => {
+                ending = None;
                 for session in &mut sessions.all {
                     session.client.shutdown();
                 }
@@ -86,12 +92,36 @@ pub(crate) async fn drive_all<A: Vendor>(
                     break;
                 }
             }
-            line = stdin.next() => sessions.line(line)?,
+            line = stdin.next() => {
+                if let Some(ending) = &mut ending {
+                    ending.wait_on(Instant::now());
+                }
+                sessions.line(line)?;
+            }
             () = due(look_at) => busy = false,
         }
         sessions.look(busy)?;
     }
     Ok(sessions.outcome())
+}
+
+/// What was said before a signal came may be read after it: it is obeyed, so that each message has
+/// its fate.
+#[derive(Clone, Copy)]
+struct Ending {
+    at: Instant,
+    latest: Instant,
+}
+
+impl Ending {
+    fn begin(now: Instant) -> Self {
+        Self { at: now + QUIET, latest: now + LATEST }
+    }
+
+    /// A line has come: there may be another one.
+    fn wait_on(&mut self, now: Instant) {
+        self.at = self.latest.min(now + QUIET);
+    }
 }
 
 struct Sessions<A: Vendor> {
@@ -257,5 +287,8 @@ async fn due(at: Option<Instant>) {
 
 /// What lines are marked with that are about no session.
 const ALL: &str = "*";
+/// How long stdin says nothing before a signal ends the sessions, and how long it may go on.
+const QUIET: Duration = Duration::from_millis(50);
+const LATEST: Duration = Duration::from_millis(500);
 const STOPPED: u8 = 3;
 const INTERRUPTED: u8 = 130;
