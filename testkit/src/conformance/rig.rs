@@ -32,7 +32,7 @@ pub(super) struct Rig<'a, V: Vendor> {
     pub(super) http: VecDeque<(HttpId, HttpRequest)>,
     /// What the vendor has said and the session has not heard.
     inbox: VecDeque<Frame>,
-    wants_token: bool,
+    asked: Option<Option<Secret>>,
     /// The close frame that the session has written.
     farewell: Option<u16>,
     /// Everything that was done to the session.
@@ -68,7 +68,7 @@ impl<'a, V: Vendor> Rig<'a, V> {
             conn: None,
             http: VecDeque::new(),
             inbox: VecDeque::new(),
-            wants_token: false,
+            asked: None,
             farewell: None,
             acts: Vec::new(),
             links: Vec::new(),
@@ -249,7 +249,7 @@ impl<'a, V: Vendor> Rig<'a, V> {
                 self.print(|shown| *shown += &format!("{reply:#?}"));
             }
             Item::Fate(settled) => self.fates.push((settled.id, settled.fate)),
-            Item::TokenNeeded { .. } => self.wants_token = true,
+            Item::TokenNeeded { rejected, .. } => self.asked = Some(rejected.clone()),
             Item::Notice(Notice::Online { continuity, .. }) => self.continuity = Some(*continuity),
             Item::Notice(_) | Item::Gap { .. } | Item::Problem(_) | Item::PeerReason { .. } => {}
         }
@@ -281,10 +281,9 @@ impl<'a, V: Vendor> Rig<'a, V> {
                 self.print(|shown| *shown += &format!("{answer:?}"));
             }
             self.act(Act::Http(id, answer))?;
-        } else if self.wants_token {
-            self.wants_token = false;
-            let token =
-                self.vendor.token().map(|token| Secret::new(self.swap.text(token.expose())));
+        } else if let Some(rejected) = self.asked.take() {
+            let token = self.vendor.token(rejected.as_ref());
+            let token = token.map(|token| Secret::new(self.swap.text(token.expose())));
             if let Some(token) = &token {
                 self.given.push((self.seen.len(), token.expose().into()));
                 self.wire(token.expose().as_bytes());

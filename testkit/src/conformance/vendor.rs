@@ -34,8 +34,10 @@ pub trait Vendor {
         Err(NoAnswer::Network)
     }
 
-    /// Returns a token of the application, where the adapter asks for one.
-    fn token(&self) -> Option<Secret> {
+    /// Returns a token of the application, where the adapter asks for one. It is another one than
+    /// the one that was rejected, where the vendor never takes that again.
+    fn token(&self, rejected: Option<&Secret>) -> Option<Secret> {
+        let _ = rejected;
         None
     }
 

@@ -65,7 +65,7 @@ fn broken_answers<V: Vendor>(vendor: &V, chance: &mut Random) -> Result<usize, B
         let mut rig = Rig::new(vendor);
         rig.act(Act::Connect)?;
         if chance.index(4) == 0 {
-            let token = vendor.token().map_or_else(Vec::new, |token| token.expose().into());
+            let token = vendor.token(None).map_or_else(Vec::new, |token| token.expose().into());
             let token =
                 mutate::utf8(&mutate::bytes_of(chance, &token, b"eyJhbGciOiJub25lIn0.e30."));
             let token = String::from_utf8_lossy(&token).into_owned();
@@ -219,7 +219,7 @@ pub(super) fn secrets_never_show<V: Vendor>(vendor: &V) -> Result<String, Broken
         let plain = Frame::Text(BODY.into());
         rig.print(|shown| *shown += &format!("{plain:?}"));
         rig.receive(plain)?;
-        if let Some(token) = vendor.token() {
+        if let Some(token) = vendor.token(None) {
             rig.act(Act::Token(Some(token)))?;
         }
         rig.settle()?;

@@ -1,13 +1,12 @@
 //! One life: a session, its vendor and its application, driven by a script.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use redial_core::http::{HttpRequest, HttpResponse, NoAnswer};
 use redial_core::{
-    Adapter, Cause, ConnId, Cx, Effect, Frame, Handshake, HttpId, Input, Item, Notice, Session,
-    Snapshot, Span, Timestamp, Transmit,
+    Adapter, Cause, ConnId, Cx, Effect, Frame, Handshake, HttpId, Input, Item, Notice, Secret,
+    Session, Snapshot, Span, Timestamp, Transmit,
 };
 
 use super::wire_id;
@@ -57,7 +56,7 @@ fn lived<V: Vendor>(vendor: &V, script: &[u8], deaths: &BTreeSet<usize>) -> Resu
         swallowed: false,
         exchanges: VecDeque::new(),
         said: VecDeque::new(),
-        asked: false,
+        asked: None,
         sent: 0,
         stopped: false,
         deaths_due: deaths,
@@ -86,7 +85,7 @@ struct Life<'a, V: Vendor> {
     /// What the vendor has said and the session has not read.
     said: VecDeque<Frame>,
     /// Whether the application was asked for a token.
-    asked: bool,
+    asked: Option<Option<Secret>>,
     sent: u64,
     stopped: bool,
     deaths_due: &'a BTreeSet<usize>,
@@ -144,7 +143,7 @@ impl<V: Vendor> Life<'_, V> {
                 self.speak()?;
             } else if !self.exchanges.is_empty() {
                 self.answer()?;
-            } else if self.dial.is_some() || self.asked {
+            } else if self.dial.is_some() || self.asked.is_some() {
                 self.open()?;
             } else {
                 break;
@@ -168,7 +167,7 @@ impl<V: Vendor> Life<'_, V> {
     /// The dial that is there ends.
     fn open(&mut self) -> Result<(), Breach> {
         let Some((conn, handshake)) = self.dial.take() else {
-            return if mem::take(&mut self.asked) { self.give_token() } else { Ok(()) };
+            return self.asked.take().map_or(Ok(()), |rejected| self.give_token(rejected.as_ref()));
         };
         self.input(Input::Dialing { conn })?;
         let cause = match self.source.below(6) {
@@ -186,8 +185,8 @@ impl<V: Vendor> Life<'_, V> {
         self.input(Input::Closed { conn, cause, retry_after: None })
     }
 
-    fn give_token(&mut self) -> Result<(), Breach> {
-        match self.vendor.token() {
+    fn give_token(&mut self, rejected: Option<&Secret>) -> Result<(), Breach> {
+        match self.vendor.token(rejected) {
             Some(token) => self.input(Input::OfferToken(token)),
             None => {
                 self.input(Input::TokenUnavailable { cause: Cause::Network, retry_after: None })
@@ -282,7 +281,7 @@ impl<V: Vendor> Life<'_, V> {
             } else if let Some(item) = self.session.poll_item() {
                 match item {
                     Item::Fate(settled) => self.lived.accounts.settle(&settled)?,
-                    Item::TokenNeeded { .. } => self.asked = true,
+                    Item::TokenNeeded { rejected, .. } => self.asked = Some(rejected),
                     Item::Notice(Notice::Stopped { .. }) => self.stopped = true,
                     _ => {}
                 }
@@ -386,7 +385,7 @@ impl<V: Vendor> Life<'_, V> {
             return Err(Breach::new("cut_at_loss", what));
         }
         // Sockets and exchanges go with their process, and what was on its way to it.
-        (self.dial, self.conn, self.asked) = (None, None, false);
+        (self.dial, self.conn, self.asked) = (None, None, None);
         self.exchanges.clear();
         self.said.clear();
         self.session.handle(self.cx(), Input::Connect);

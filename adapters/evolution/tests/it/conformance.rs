@@ -1,7 +1,7 @@
 //! The suite that every adapter passes, for both profiles.
 
 use redial_core::http::{HttpRequest, HttpResult};
-use redial_core::{Cause, Frame, Handshake, Recovery, Secret, Verdict};
+use redial_core::{Cause, Frame, Handshake, Recovery, Secret, Span, Verdict};
 use redial_evolution::codechat::{Credentials, Message, Payload};
 use redial_evolution::v2::{self, ApiKey, KeyPlace, Scope};
 use redial_evolution::{CodeChat, EvolutionApi};
@@ -80,7 +80,7 @@ impl Vendor for Chat {
         Ok(redial_core::http::HttpResponse { status, headers, body, retry_after: None })
     }
 
-    fn token(&self) -> Option<Secret> {
+    fn token(&self, _rejected: Option<&Secret>) -> Option<Secret> {
         matches!(self.credentials, Credentials::Ask).then(|| CANARY.into())
     }
 
@@ -155,7 +155,7 @@ impl Vendor for Api {
         builder.key_place(self.place).build().expect("a good configuration")
     }
 
-    fn token(&self) -> Option<Secret> {
+    fn token(&self, _rejected: Option<&Secret>) -> Option<Secret> {
         matches!(self.key, ApiKey::Ask).then(|| CANARY.into())
     }
 
@@ -195,6 +195,15 @@ impl Vendor for Api {
         let mut samples: Vec<Frame> = samples.map(text).into();
         samples.push(Frame::Binary(vec![1, 2, 3].into()));
         samples
+    }
+
+    fn refusals(&self) -> Vec<(Frame, u16, Option<Span>)> {
+        let removed = text(&format!("41{}", self.prefix()));
+        let closed = text("1");
+        vec![
+            (removed, v2::Refusal::Removed as u16, None),
+            (closed, v2::Refusal::Closed as u16, None),
+        ]
     }
 
     fn secrets(&self) -> Vec<String> {

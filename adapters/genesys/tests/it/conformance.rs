@@ -86,7 +86,7 @@ impl Vendor for Guest {
         Ok(response(200, &body, None))
     }
 
-    fn token(&self) -> Option<Secret> {
+    fn token(&self, _rejected: Option<&Secret>) -> Option<Secret> {
         (self.credentials == Credentials::Backend).then(|| Secret::new(session().to_string()))
     }
 
@@ -182,7 +182,7 @@ impl Vendor for Web {
         Ok(response(200, &json!({ "entities": [], "pageCount": 0 }), None))
     }
 
-    fn token(&self) -> Option<Secret> {
+    fn token(&self, _rejected: Option<&Secret>) -> Option<Secret> {
         Some(Secret::new(OFFERED))
     }
 
@@ -256,6 +256,25 @@ impl Vendor for Web {
                                                  "presence": { "type": "Disconnect" } }],
                                     "metadata": { "readOnly": "true" } } })),
             Frame::Binary(Bytes::from_static(b"\xFF")),
+        ]
+    }
+
+    fn refusals(&self) -> Vec<(Frame, u16, Option<Span>)> {
+        let event = |class: &str, body: Value| {
+            text(&json!({ "type": "message", "class": class, "code": 200, "body": body }))
+        };
+        let unasked = |code: u16| {
+            text(&json!({ "type": "response", "class": "string", "code": code, "body": "no" }))
+        };
+        let closed = |body: Value| event("ConnectionClosedEvent", body);
+        vec![
+            (event("SessionExpiredEvent", json!({})), 4006, None),
+            (unasked(4006), 4006, None),
+            (unasked(4007), 4007, None),
+            (unasked(4017), 4017, None),
+            (closed(json!({})), web::Refusal::SessionLimit as u16, None),
+            (closed(json!({ "reason": "signedIn" })), web::Refusal::SignedIn as u16, None),
+            (event("LogoutEvent", json!({})), web::Refusal::LoggedOut as u16, None),
         ]
     }
 

@@ -110,7 +110,7 @@ impl Vendor for Described {
         Ok(answer)
     }
 
-    fn token(&self) -> Option<Secret> {
+    fn token(&self, _rejected: Option<&Secret>) -> Option<Secret> {
         (!self.logs_in()).then(|| Secret::new("canary-offered"))
     }
 

@@ -1,7 +1,7 @@
 //! The suite that every adapter passes, for each way of a request and each kind of credentials.
 
 use redial_core::http::{HttpRequest, HttpResponse, HttpResult};
-use redial_core::{Cause, Delay, Frame, Handshake, Intent, Recovery, Secret, Verdict};
+use redial_core::{Cause, Delay, Frame, Handshake, Intent, Recovery, Secret, Span, Verdict};
 use redial_ringcentral::{
     Credentials, Message, PENALTY, REFRESH, REST, Refusal, Request, RingCentral, WSTOKEN,
 };
@@ -88,7 +88,7 @@ impl Vendor for Gateway {
         Ok(HttpResponse { status: 200, headers: Vec::new(), body, retry_after: None })
     }
 
-    fn token(&self) -> Option<Secret> {
+    fn token(&self, _rejected: Option<&Secret>) -> Option<Secret> {
         self.asks.then(|| Secret::new("canary-access"))
     }
 
@@ -158,6 +158,11 @@ impl Vendor for Gateway {
         let raw = format!("[{},--Boundary\r\nno JSON\r\n--Boundary--]", meta("ClientRequest"));
         samples.extend([Frame::Text(raw.into()), Frame::Binary(b"\xFF".as_slice().into())]);
         samples
+    }
+
+    fn refusals(&self) -> Vec<(Frame, u16, Option<Span>)> {
+        let refusals = [("WSG-902", Refusal::IdleTimeout), ("WSG-903", Refusal::AbsoluteTimeout)];
+        refusals.map(|(code, refusal)| (text(&error(code)), refusal as u16, None)).into()
     }
 
     fn secrets(&self) -> Vec<String> {

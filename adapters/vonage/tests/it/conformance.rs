@@ -1,7 +1,7 @@
 //! The suite that every adapter passes, for each generation.
 
 use redial_core::http::{HttpRequest, HttpResult};
-use redial_core::{Cause, Delay, Frame, Handshake, Intent, Recovery, Secret, Verdict};
+use redial_core::{Cause, Delay, Frame, Handshake, Intent, Recovery, Secret, Span, Verdict};
 use redial_testkit::conformance::{self, Sent, Vendor};
 use redial_testkit::crash;
 use redial_vonage::{Generation, LONG_PAUSE, Message, Outgoing, Refusal, Vonage};
@@ -62,8 +62,10 @@ impl Vendor for Described {
         Ok(answer)
     }
 
-    fn token(&self) -> Option<Secret> {
-        Some(Secret::new("canary-jwt"))
+    /// One that was refused is not taken again.
+    fn token(&self, rejected: Option<&Secret>) -> Option<Secret> {
+        let other = rejected.is_some_and(|rejected| !rejected.expose().ends_with("-other"));
+        Some(Secret::new(if other { "canary-jwt-other" } else { "canary-jwt" }))
     }
 
     fn greet(&self, handshake: &Handshake) -> Vec<Frame> {
@@ -132,6 +134,10 @@ impl Vendor for Described {
         ]
         .map(text)
         .into()
+    }
+
+    fn refusals(&self) -> Vec<(Frame, u16, Option<Span>)> {
+        vec![(text("41"), Refusal::TokenExpired as u16, None)]
     }
 
     fn secrets(&self) -> Vec<String> {
