@@ -1,5 +1,6 @@
 //! How the tool ends.
 
+use std::process::Command;
 use std::time::Instant;
 
 use serde_json::json;
@@ -40,6 +41,25 @@ fn what_was_said_before_a_signal_has_its_fate() {
         let told: Vec<_> = fates.map(|line| line["id"].as_str().unwrap()).collect();
         assert_eq!(told, names);
     }
+}
+
+#[test]
+fn a_signal_that_comes_before_the_session_ends_it() {
+    let sim = Sim::plain();
+    let state = scratch("state.json");
+    assert!(Command::new("mkfifo").arg(&state).status().unwrap().success());
+    for signal in ["TERM", "INT"] {
+        let mut client = connect(&sim).arg("--state").arg(&state).start();
+        // It is there as soon as both sides have opened it.
+        let saved = std::fs::File::options().write(true).open(&state).unwrap();
+        client.signal(signal);
+        drop(saved);
+        assert_eq!(client.expect("stopped")["reason"], "requested");
+        assert_eq!(client.code(), 0);
+        std::fs::remove_file(&state).unwrap();
+        assert!(Command::new("mkfifo").arg(&state).status().unwrap().success());
+    }
+    assert_eq!(sim.state()["live_sockets"], 0);
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) use kinds::{Kinds, cause_json, cause_text};
 
 /// Holds a session until it ends or is asked to.
 pub(crate) async fn run(args: ConnectArgs, typed: Typed) -> Result<ExitCode, Failure> {
+    signals::Signals::listen()?;
     match args.vendor {
         ConnectVendor::Liveperson(args) => liveperson::run(*args, &typed).await,
         ConnectVendor::Genesys(args) => genesys::run(*args, &typed).await,

@@ -1,5 +1,7 @@
 //! SIGINT and SIGTERM.
 
+use std::sync::{Mutex, PoisonError};
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output::Failure;
@@ -11,7 +13,19 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
+    /// Listens from here on, for whoever calls [`Signals::new`]: what comes before there is a
+    /// session ends it as soon as there is one.
+    pub(crate) fn listen() -> Result<(), Failure> {
+        let signals = Self::new()?;
+        *EARLY.lock().unwrap_or_else(PoisonError::into_inner) = Some(signals);
+        Ok(())
+    }
+
+    /// Returns the listeners of [`Signals::listen`], or new ones.
     pub(crate) fn new() -> Result<Self, Failure> {
+        if let Some(early) = EARLY.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Ok(early);
+        }
         let listen = |kind| signal(kind).map_err(|error| Failure::new(format!("signals: {error}")));
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -27,3 +41,5 @@ impl Signals {
         }
     }
 }
+
+static EARLY: Mutex<Option<Signals>> = Mutex::new(None);
