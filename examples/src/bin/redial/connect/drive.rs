@@ -288,7 +288,7 @@ async fn due(at: Option<Instant>) {
 /// What lines are marked with that are about no session.
 const ALL: &str = "*";
 /// How long stdin says nothing before a signal ends the sessions, and how long it may go on.
-const QUIET: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(100);
 const LATEST: Duration = Duration::from_millis(500);
 const STOPPED: u8 = 3;
 const INTERRUPTED: u8 = 130;
