@@ -37,6 +37,10 @@ pub struct GuestChat {
     pub(super) generation: u32,
     /// Whether a REST call found the guest session dead while no connection could be told.
     pub(super) dead: bool,
+    /// Whether the vendor has shown that it takes this guest: an open socket alone does not.
+    pub(super) taken: bool,
+    /// How many guests in a row were refused by a close frame before they were taken.
+    pub(super) refusals: u8,
     /// The instance that was online last.
     pub(super) instance: Option<String>,
     pub(super) recent: Recent,
@@ -110,6 +114,8 @@ impl GuestChat {
             guest: None,
             generation: 0,
             dead: false,
+            taken: false,
+            refusals: 0,
             instance: None,
             recent: Recent::default(),
             ignored: 0,
@@ -145,6 +151,7 @@ impl Adapter for GuestChat {
             code if code == Refusal::OauthExpired as u16 => "oauth-expired",
             code if code == Refusal::TokenMalformed as u16 => "token-malformed",
             code if code == Refusal::GuestRejected as u16 => "guest-rejected",
+            code if code == Refusal::GuestRejectedAgain as u16 => "guest-rejected-again",
             _ => "refused",
         }
     }
@@ -230,6 +237,7 @@ impl Adapter for GuestChat {
     }
 
     fn handle_frame(&mut self, frame: Frame, io: &mut Io<'_, Self>) {
+        self.prove();
         let bytes = match frame {
             Frame::Text(bytes) => bytes,
             Frame::Binary(_) => return io.problem(Fault::Vendor, "a binary frame"),
@@ -302,6 +310,17 @@ impl Adapter for GuestChat {
         self.instance = cursor.instance;
         for id in &cursor.recent {
             self.recent.insert(id);
+        }
+    }
+
+    fn handle_pong(&mut self, io: &mut Io<'_, Self>) {
+        self.prove();
+        io.alive();
+    }
+
+    fn handle_closed(&mut self, cause: Cause, _io: &mut Io<'_, Self>) {
+        if matches!(cause, Cause::Close(4401 | 4403)) && !self.taken {
+            self.refusals = self.refusals.saturating_add(1);
         }
     }
 

@@ -16,6 +16,13 @@ impl GuestChat {
         self.generation = self.generation.wrapping_add(1);
         self.dead = false;
         self.refused = false;
+        self.taken = false;
+    }
+
+    /// The vendor has shown that it takes this guest.
+    pub(super) const fn prove(&mut self) {
+        self.taken = true;
+        self.refusals = 0;
     }
 
     /// Says that there is a token, and how long it lives.
@@ -28,6 +35,12 @@ impl GuestChat {
         if let Some(guest) = self.offered.take() {
             self.adopt(guest);
             return self.supply(false, io);
+        }
+        // One new guest, then one more try.
+        if self.refusals > 1 {
+            self.refusals = 0;
+            io.problem(Fault::Vendor, explain::REFUSED);
+            return io.token_failed(Cause::Refused(Refusal::GuestRejectedAgain as u16), None);
         }
         if let Some(oauth) = &self.oauth
             && session::is_expired(oauth, io.cx.now)
@@ -92,7 +105,12 @@ impl GuestChat {
         let lost = |after| Outcome::Lost { after: Some(after) };
         let Ok(answer) = answer else { return io.settle(id, lost(backoff)) };
         match answer.status {
-            200..=299 => io.reply(id, Outcome::Acked, Receipt::of(answer)),
+            200..=299 => {
+                if guest == self.generation {
+                    self.prove();
+                }
+                io.reply(id, Outcome::Acked, Receipt::of(answer));
+            }
             401 if guest != self.generation => io.settle(id, Outcome::Retry { after: None }),
             401 => {
                 io.settle(id, Outcome::AfterToken);

@@ -36,6 +36,7 @@ fn of_cause(cause: Cause) -> Option<Cow<'static, str>> {
         Cause::Handshake(status) => Some(format!("upgrade refused with status {status}").into()),
         Cause::Refused(code) if code == Refusal::OauthExpired as u16 => Some(EXPIRED.into()),
         Cause::Refused(code) if code == Refusal::TokenMalformed as u16 => Some(MALFORMED.into()),
+        Cause::Refused(code) if code == Refusal::GuestRejectedAgain as u16 => Some(REFUSED.into()),
         _ => None,
     }
 }
@@ -55,3 +56,5 @@ pub(super) const fn of_status(status: u16) -> Option<&'static str> {
 pub(super) const EXPIRED: &str = "the OAuth token has expired";
 /// The guide, "401 Unauthorized on Guest Creation", about a token that is too short.
 pub(super) const MALFORMED: &str = "the OAuth token is missing or malformed";
+/// Chosen.
+pub(super) const REFUSED: &str = "a guest session and the one in its place were refused";

@@ -41,6 +41,8 @@ pub const POLICY: Policy = Policy::new(PolicySpec {
         // The guide, "401 Unauthorized on Guest Creation": verify the token before the call. Only
         // the application has another one.
         Rule::refused(Refusal::OauthExpired as u16, Verdict::Suspend),
+        // Such servers open the socket first and look at the guest then.
+        Rule::refused(Refusal::GuestRejectedAgain as u16, Verdict::Stop),
         Rule::refused(Refusal::TokenMalformed as u16, Verdict::Suspend),
     ]),
     // The guide, "WebSocket Close Code 1006": the backoff handles it. So every other loss.
@@ -111,6 +113,9 @@ pub enum Refusal {
     OauthExpired = 1,
     /// What the application offered is no token.
     TokenMalformed = 2,
+    /// A guest and the one that was made in its place were both refused by a close frame, before
+    /// the vendor had said a word to either.
+    GuestRejectedAgain = 3,
     /// A REST call found the guest session dead.
     GuestRejected = 401,
 }

@@ -156,6 +156,59 @@ fn the_application_can_be_asked_for_the_bearer() {
     assert_eq!(world.problems(), ["the OAuth token is missing or malformed"]);
 }
 
+/// A server that opens the socket first and looks at the guest then.
+#[test]
+fn a_guest_that_is_refused_again_by_a_close_frame_ends_the_session() {
+    for code in [4401, 4403] {
+        let mut world = World::chatting();
+        world.lose(Cause::Close(code));
+        world.run(3_000);
+        world.answer_guest(3_600);
+        world.open();
+        assert!(world.session.is_online());
+        world.lose(Cause::Close(code));
+        world.run(3_000);
+        assert!(world.http.is_empty(), "no third guest is made");
+        let reason = StopReason::Policy(Cause::Refused(Refusal::GuestRejectedAgain as u16));
+        assert_eq!(world.last(), Notice::Stopped { reason });
+        let words = "a guest session and the one in its place were refused";
+        assert_eq!(explain(&world.last()).as_deref(), Some(words));
+        assert_eq!(world.problems(), [words]);
+    }
+}
+
+#[test]
+fn a_guest_that_was_taken_may_be_refused_as_often_as_it_expires() {
+    let proofs: [fn(&mut World<GuestChat>); 3] = [
+        |world| world.receive(&json!({ "type": "typing", "on": true })),
+        |world| {
+            let pong = redial_core::Frame::Pong(bytes::Bytes::new());
+            world.receive_frame(pong);
+        },
+        // What was said to the one before is sent by REST to this one.
+        |world| {
+            let (_, request) = world.http.front().expect("a message by REST");
+            assert!(request.url.ends_with("/messages"), "{}", request.url);
+            world.answer(200, &json!({}));
+        },
+    ];
+    for proof in proofs {
+        let mut world = World::chatting();
+        for _ in 0..5 {
+            world.say("m");
+            world.lose(Cause::Close(4401));
+            world.run(3_000);
+            world.answer_guest(3_600);
+            world.open();
+            proof(&mut world);
+            while !world.http.is_empty() {
+                world.answer(200, &json!({}));
+            }
+        }
+        assert!(world.session.is_online());
+    }
+}
+
 #[test]
 fn answers_without_an_instance_or_a_token_are_failures() {
     for body in [

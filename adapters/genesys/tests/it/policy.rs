@@ -76,6 +76,7 @@ fn the_guest_chat_decides_about_every_status() {
         assert_eq!(guest::POLICY.verdict(Cause::Close(code)), close, "{code}");
         let refused = match code {
             1 | 2 => Verdict::Suspend,
+            3 => Verdict::Stop,
             401 => NEW,
             _ => KEEP,
         };
