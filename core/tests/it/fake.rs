@@ -222,6 +222,10 @@ impl Adapter for Fake {
         }
     }
 
+    fn secrets(&self, name: &mut dyn FnMut(&str)) {
+        name(SECRET);
+    }
+
     fn handle_command(&mut self, command: &'static str, io: &mut Io<'_, Self>) {
         say(command, io);
     }
@@ -413,5 +417,7 @@ fn word(item: Item<Fake>) -> String {
     }
 }
 
+/// What the peer knows and nobody else is to see.
+pub(crate) const SECRET: &str = "a-token-of-the-session";
 /// From a test's source of randomness.
 pub(crate) const NONCE: u128 = 0x0123_4567_89AB_CDEF_0F1E_2D3C_4B5A_6978;

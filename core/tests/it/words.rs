@@ -1,8 +1,8 @@
 //! Tokens that the application gives, and when an adapter's words about them or about a loss count.
 
-use redial_core::{Cause, Input, Secret, Session, Span, Wait};
+use redial_core::{Cause, Input, Item, Secret, Session, Span, Wait};
 
-use crate::fake::{Fake, Loop, NONCE, Tokens};
+use crate::fake::{Fake, Loop, NONCE, SECRET, Tokens};
 
 /// A session whose adapter has this to say about every loss.
 fn with_last_word(tokens: Tokens, word: &'static str) -> Loop {
@@ -110,4 +110,24 @@ fn what_is_no_token_changes_nothing_while_none_is_awaited() {
     it.input(Input::OfferToken(Secret::new("")));
     assert_eq!(it.take(), Vec::<String>::new());
     assert!(it.session.is_online());
+}
+
+#[test]
+fn what_the_peer_wrote_into_its_close_frame_is_shown_without_secrets_and_not_without_end() {
+    let told = |text: &str| {
+        let mut it = Loop::online();
+        it.session.note_reason(it.conn, text);
+        match it.session.poll_item() {
+            Some(Item::PeerReason { conn, text }) if conn == it.conn => Some(text),
+            Some(_) => panic!("another item"),
+            None => None,
+        }
+    };
+    let reason = |text: &str| Some(text.to_owned());
+    assert_eq!(told("going away"), reason("going away"));
+    assert_eq!(told(""), None);
+    assert_eq!(told(&format!("{SECRET} is dead")), reason(".. is dead"));
+    let long = "\u{e9}".repeat(5_000);
+    let cut: String = long.chars().take(Session::<Fake>::REASON_MAX).collect();
+    assert_eq!(told(&long), reason(&cut));
 }
