@@ -75,6 +75,24 @@ fn an_interrupt_ends_a_wait() {
     assert!(begun.elapsed().as_secs() < 5);
 }
 
+/// Stdin is read for a moment longer than the wait lasts, and nothing is dialled meanwhile.
+#[test]
+fn no_session_reconnects_once_a_signal_has_come() {
+    let soon = "floor = 50\n[backoff]\ngrowth = { fixed = 80 }\n";
+    let sim = Sim::plain();
+    let quiet = (0..10).any(|_| {
+        let mut client = connect_with(&sim, soon).start();
+        client.expect("online");
+        sim.control(json!({ "do": "cut" }));
+        client.expect("retry_scheduled");
+        client.signal("TERM");
+        assert_eq!(client.code(), 0);
+        // On a busy machine the signal may come after the wait.
+        client.seen().iter().filter(|line| line["kind"] == "connecting").count() == 1
+    });
+    assert!(quiet, "each time there was another connection");
+}
+
 #[test]
 fn an_interrupt_ends_a_login_that_hangs() {
     let mut sim = Sim::plain();

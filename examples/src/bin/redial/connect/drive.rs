@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use redial_core::{Adapter, Item, Notice, StopReason};
+use redial_core::{Adapter, Item, Notice, Phase, StopReason};
 use redial_tungstenite::Client;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -79,7 +79,7 @@ pub(crate) async fn drive_all<A: Vendor>(
                 }
                 interrupted = true;
                 output::hurry();
-                ending = Some(Ending::begin(Instant::now()));
+                ending = Some(Ending::begin(Instant::now(), stdin.is_over()));
             }
             () = due(ending.map(|ending| ending.at)) => {
                 ending = None;
@@ -87,7 +87,7 @@ pub(crate) async fn drive_all<A: Vendor>(
                     session.client.shutdown();
                 }
             }
-            (index, item) = sessions.next() => {
+            (index, item) = sessions.next(ending.is_some()) => {
                 if !sessions.take(index, item)? && sessions.all_have_ended() {
                     break;
                 }
@@ -114,8 +114,9 @@ struct Ending {
 }
 
 impl Ending {
-    fn begin(now: Instant) -> Self {
-        Self { at: now + QUIET, latest: now + LATEST }
+    fn begin(now: Instant, is_over: bool) -> Self {
+        let quiet = if is_over { Duration::ZERO } else { QUIET };
+        Self { at: now + quiet, latest: now + LATEST }
     }
 
     /// A line has come: there may be another one.
@@ -160,15 +161,18 @@ impl<A: Vendor> Sessions<A> {
     }
 
     /// Waits for the next item of any session that has not ended, and for room to print what comes
-    /// of it.
-    async fn next(&mut self) -> (usize, Option<Item<A>>) {
+    /// of it. Towards the end, sessions that are not online stand still: they make no token and
+    /// dial nobody any more.
+    async fn next(&mut self, ending: bool) -> (usize, Option<Item<A>>) {
         output::room().await;
         std::future::poll_fn(|task| {
             let count = self.all.len();
             for offset in 0..count {
                 let index = (self.turn + offset) % count;
                 let session = &mut self.all[index];
+                let online = matches!(session.client.machine().phase(), Phase::Online(_));
                 if !session.ended
+                    && (online || !ending)
                     && let Poll::Ready(item) = session.client.poll_next_unpin(task)
                 {
                     // Whoever talks all the time lets the others speak, too.

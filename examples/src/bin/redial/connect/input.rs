@@ -27,6 +27,11 @@ impl Input {
         Self { stdin, line: Vec::new(), overlong: false }
     }
 
+    /// Returns whether nothing more will come.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.stdin.is_none()
+    }
+
     /// Waits for the next line; never ends. Dropping the wait loses nothing.
     pub(crate) async fn next(&mut self) -> Line {
         loop {
