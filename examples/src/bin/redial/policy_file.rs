@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use redial_core::Policy;
+use redial_core::{Policy, Rules};
 use serde_json::{Map, Value};
 
 use crate::output::Failure;
@@ -115,6 +115,10 @@ fn culprit(base: &Value, changes: &[Change], error: &str) -> String {
 
 /// Names the first rule that cannot be one, or that decides what an earlier one has decided.
 fn bad_rule(base: &Value, rules: &[Value]) -> Option<String> {
+    // That there are too many is said of all of them.
+    if rules.len() > Rules::CAPACITY {
+        return None;
+    }
     let with = |rules: &[&Value]| {
         let mut all = base.clone();
         all["rules"] = rules.iter().copied().cloned().collect();
