@@ -155,17 +155,21 @@ fn random() -> Result<u128, Failure> {
 /// Runs a command that prints a token.
 async fn run_token_command(command: &str) -> Result<Secret, TokenSourceError> {
     let fail = |text: &'static str| TokenSourceError::new(Fault::Caller, text);
-    let mut child = Command::new("sh")
+    let mut shell = Command::new("sh");
+    shell
         .arg("-c")
         .arg(command)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|_| fail("the token command cannot be run"))?;
-    let mut group = Group::of(&child);
+        .kill_on_drop(true);
+    // A command that asks on the terminal must be of the group that the terminal listens to.
+    let alone = std::fs::File::open("/dev/tty").is_err();
+    if alone {
+        shell.process_group(0);
+    }
+    let mut child = shell.spawn().map_err(|_| fail("the token command cannot be run"))?;
+    let mut group = if alone { Group::of(&child) } else { Group(None) };
     let mut token = String::new();
     if let Some(stdout) = child.stdout.take() {
         // What prints more than any token is has gone wrong, and may never end.
