@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use redial_core::http::HttpResult;
 use redial_core::{
     Adapter, Authorize, Cause, Class, Continuity, Cut, Fault, Frame, Handshake, Intent, Io,
-    MessageId, Path, Policy, Proof, Reason, Renew, Secret, Span,
+    MessageId, Path, Policy, Proof, Reason, Renew, Secret, Span, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,8 @@ pub struct GuestChat {
     pub(super) dead: bool,
     /// Whether the vendor has shown that it takes this guest: an open socket alone does not.
     pub(super) taken: bool,
+    /// When the socket was opened last.
+    pub(super) opened: Timestamp,
     /// How many guests in a row were refused by a close frame before they were taken.
     pub(super) refusals: u8,
     /// The instance that was online last.
@@ -115,6 +117,7 @@ impl GuestChat {
             generation: 0,
             dead: false,
             taken: false,
+            opened: Timestamp::ZERO,
             refusals: 0,
             instance: None,
             recent: Recent::default(),
@@ -225,6 +228,7 @@ impl Adapter for GuestChat {
 
     /// There is no hello: the session can be used as soon as the socket is open.
     fn handle_opened(&mut self, io: &mut Io<'_, Self>) {
+        self.opened = io.cx.now;
         let instance = self.guest.as_ref().map(|guest| guest.instance.clone());
         if instance == self.instance {
             return io.ready(Continuity::Resumed);
@@ -237,15 +241,20 @@ impl Adapter for GuestChat {
     }
 
     fn handle_frame(&mut self, frame: Frame, io: &mut Io<'_, Self>) {
-        self.prove();
         let bytes = match frame {
             Frame::Text(bytes) => bytes,
             Frame::Binary(_) => return io.problem(Fault::Vendor, "a binary frame"),
             Frame::Ping(_) | Frame::Pong(_) => return,
         };
         match message::decode(&bytes) {
-            Ok(Inbound::Chat(chat)) => self.handle_chat(chat, io),
-            Ok(Inbound::Ack(message_id)) => self.handle_ack(&message_id, io),
+            Ok(Inbound::Chat(chat)) => {
+                self.prove();
+                self.handle_chat(chat, io);
+            }
+            Ok(Inbound::Ack(message_id)) => {
+                self.prove();
+                self.handle_ack(&message_id, io);
+            }
             Ok(Inbound::Other { kind, body }) => io.message(Message::Other { kind, body }),
             Err(text) => io.problem(Fault::Vendor, text),
         }
@@ -318,8 +327,10 @@ impl Adapter for GuestChat {
         io.alive();
     }
 
-    fn handle_closed(&mut self, cause: Cause, _io: &mut Io<'_, Self>) {
-        if matches!(cause, Cause::Close(4401 | 4403)) && !self.taken {
+    fn handle_closed(&mut self, cause: Cause, io: &mut Io<'_, Self>) {
+        // A server that looks at the guest once the socket is open does so at once.
+        let lasted = io.cx.now.since(self.opened) > self.policy.spec().timeouts.ready;
+        if matches!(cause, Cause::Close(4401 | 4403)) && !self.taken && !lasted {
             self.refusals = self.refusals.saturating_add(1);
         }
     }

@@ -32,7 +32,9 @@ impl GuestChat {
     }
 
     pub(super) fn create(&mut self, io: &mut Io<'_, Self>) {
-        if let Some(guest) = self.offered.take() {
+        // One that has expired while it waited is none.
+        let lives = |guest: &Guest| guest.life(io.cx.now).is_none_or(|life| !life.is_zero());
+        if let Some(guest) = self.offered.take().filter(lives) {
             self.adopt(guest);
             return self.supply(false, io);
         }

@@ -90,7 +90,6 @@ impl Builder {
             ttl: TTL,
             retries: RETRIES,
             retry_after: RETRY_AFTER,
-            // Chosen: a token that dies on the way is no use.
             health: None,
             policy: POLICY,
             speed: Speed::REAL,

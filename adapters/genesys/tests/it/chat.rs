@@ -166,6 +166,8 @@ fn a_guest_that_is_refused_again_by_a_close_frame_ends_the_session() {
         world.answer_guest(3_600);
         world.open();
         assert!(world.session.is_online());
+        // That it says why is no proof that it would take the guest.
+        world.receive(&json!({ "type": "error", "message": "unauthorized" }));
         world.lose(Cause::Close(code));
         world.run(3_000);
         assert!(world.http.is_empty(), "no third guest is made");
@@ -179,8 +181,10 @@ fn a_guest_that_is_refused_again_by_a_close_frame_ends_the_session() {
 
 #[test]
 fn a_guest_that_was_taken_may_be_refused_as_often_as_it_expires() {
-    let proofs: [fn(&mut World<GuestChat>); 3] = [
-        |world| world.receive(&json!({ "type": "typing", "on": true })),
+    let proofs: [fn(&mut World<GuestChat>); 4] = [
+        |world| world.receive(&json!({ "type": "message", "content": "hi", "messageId": "m" })),
+        // What is refused at once is not refused after minutes.
+        |world| world.run(20_000),
         |world| {
             let pong = redial_core::Frame::Pong(bytes::Bytes::new());
             world.receive_frame(pong);
