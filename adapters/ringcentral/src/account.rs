@@ -13,7 +13,8 @@ use crate::login::{Login, Outcome};
 /// Made by [`Builder::share`]. Its sessions, by [`Account::session`], ask the application for their
 /// access tokens, and share the rate group. One place answers them all: with `redial-auth-http`, a
 /// `SharedTokenSource` around a `HttpTokenSource` whose two halves are [`Account::request`] and
-/// [`Account::handle`], with [`Account::goes_on`]. So there is one login and one refresh between them, whoever needs it.
+/// [`Account::handle`] with [`Account::goes_on`], the two under one lock. So there is one login and
+/// one refresh between them, whoever needs it.
 pub struct Account {
     template: Builder,
     login: Login,

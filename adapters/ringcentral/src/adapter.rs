@@ -196,7 +196,12 @@ impl Adapter for RingCentral {
     fn offer_token(&mut self, token: Secret, io: &mut Io<'_, Self>) -> bool {
         if !net::is_credential(token.expose()) {
             io.problem(Fault::Caller, "the access token that was offered is malformed");
-            self.fail_token(Cause::Refused(Refusal::TokenMalformed as u16), None, io);
+            if self.login.asks_application() {
+                self.fail_token(Cause::Refused(Refusal::TokenMalformed as u16), None, io);
+            } else {
+                // It is not what is awaited: what is under way goes on.
+                self.making.answered = self.making.wanted;
+            }
             return false;
         }
         self.making.answered = self.making.wanted;

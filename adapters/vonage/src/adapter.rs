@@ -168,7 +168,8 @@ impl Adapter for Vonage {
     }
 
     fn secrets(&self, name: &mut dyn FnMut(&str)) {
-        if let Some(token) = self.tokens.held() {
+        let told = self.renewal.update_token();
+        for token in [self.tokens.held(), self.tokens.offered(), told].into_iter().flatten() {
             name(token.expose());
         }
     }

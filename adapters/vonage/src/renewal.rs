@@ -60,6 +60,11 @@ impl Renewal {
         self.ask_at
     }
 
+    /// Returns the token that the server was told of and has not answered for.
+    pub(crate) fn update_token(&self) -> Option<&Secret> {
+        self.update.as_ref().map(|update| &update.token)
+    }
+
     pub(crate) fn poll_timeout(&self, offered: bool) -> Option<Timestamp> {
         let told = self.wanted || self.update.is_some() || self.resume_at.is_some();
         let now = (offered && !told).then_some(Timestamp::ZERO);

@@ -23,6 +23,7 @@ use crate::id::{ConnId, HttpId, MessageId};
 use crate::io::{Exchange, Frame, Io, Queue, Scope};
 use crate::ledger::{Bounds, Ledger, Path};
 use crate::machine::{Machine, Phase};
+use crate::secret::Secret;
 use crate::time::{Cx, Timestamp};
 
 /// A session: bytes and answers go in, bytes and requests come out.
@@ -52,6 +53,8 @@ pub struct Session<A: Adapter> {
     authorizing: Option<Authorize>,
     /// What befell the last token.
     last_cause: Option<Cause>,
+    /// What the adapter knew of secrets when it dialled: the peer knows it for as long.
+    presented: Vec<Secret>,
     /// Until when the adapter wants no message to be written.
     silent_until: Timestamp,
     /// A message that was found to go over HTTP at a time when it may not.
@@ -262,6 +265,7 @@ impl<A: Adapter> Session<A> {
             farewell: None,
             authorizing: None,
             last_cause: None,
+            presented: Vec::new(),
             silent_until: Timestamp::ZERO,
             over_http: None,
             unanswered: None,
@@ -319,7 +323,7 @@ impl<A: Adapter> Session<A> {
         self.drain(cx);
     }
 
-    fn offer_token(&mut self, cx: Cx, token: crate::secret::Secret) {
+    fn offer_token(&mut self, cx: Cx, token: Secret) {
         let awaited = self.machine.pending_token().zip(self.authorizing);
         let usable = self.call(cx, Scope::Session, |adapter, io| adapter.offer_token(token, io));
         self.drain(cx);

@@ -14,6 +14,7 @@ use crate::io::{Exchange, Fault, Io, Problem, Scope, Signal};
 use crate::ledger::Outcome;
 use crate::machine::{Phase, Token};
 use crate::policy::{Intent, Recovery, TokenUse, Verdict};
+use crate::secret::Secret;
 use crate::time::Cx;
 
 impl<A: Adapter> Session<A> {
@@ -247,6 +248,8 @@ impl<A: Adapter> Session<A> {
         let mut handshake = Handshake::default();
         self.adapter.handle_dial(conn);
         self.adapter.dial(intent, &mut handshake);
+        self.presented.clear();
+        self.adapter.secrets(&mut |secret| self.presented.push(Secret::new(secret)));
         self.effects.push_back(Effect::Dial { conn, handshake });
     }
 

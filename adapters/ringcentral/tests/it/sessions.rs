@@ -294,3 +294,34 @@ fn what_is_no_access_token_is_told_at_once_and_waits_for_the_application() {
     let (_, request) = it.http.front().unwrap();
     assert!(request.headers.iter().any(|(_, value)| value == "Bearer one"), "{:?}", it.asked());
 }
+
+/// A wstoken that was used once opens further connections while it lives.
+#[test]
+fn a_wstoken_that_the_peer_repeats_is_not_shown() {
+    let mut it = World::new(adapter());
+    it.input(Input::Connect);
+    it.answer(200, crate::support::oauth(1));
+    it.answer(200, crate::support::wstoken("wstoken-of-this-connection"));
+    it.open();
+    it.receive(hello("wsc-1", json!({})));
+    it.peer_closes(4401, "wstoken-of-this-connection is used");
+    let told = it.items.iter().find_map(|(_, item)| match item {
+        redial_core::Item::PeerReason { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    assert_eq!(told, Some(".. is used"));
+}
+
+#[test]
+fn what_is_no_access_token_does_not_disturb_a_login_that_needs_none() {
+    let mut it = World::new(adapter());
+    it.input(Input::Connect);
+    it.input(Input::OfferToken("two words\n".into()));
+    assert_eq!(it.problems(), ["the access token that was offered is malformed"]);
+    it.answer(200, crate::support::oauth(1));
+    it.answer(200, crate::support::wstoken("ws-1"));
+    it.open();
+    it.receive(hello("wsc-1", json!({})));
+    assert!(it.session.is_online());
+    assert_eq!(it.asked().len(), 2, "{:?}", it.asked());
+}
