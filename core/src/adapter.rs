@@ -114,7 +114,8 @@ pub trait Adapter: Sized {
     }
 
     /// The connection is lost. What belonged to it is forgotten here. What is said here follows
-    /// the notice of the loss; there is no connection to say it to.
+    /// the notice of the loss, unless the session ends with it; there is no connection to say it
+    /// to, and a token request that is pending by now is the next one.
     fn handle_closed(&mut self, cause: Cause, io: &mut Io<'_, Self>) {
         let _ = (cause, io);
     }

@@ -149,11 +149,11 @@ impl Adapter for LivePerson {
         self.login.offer(token)
     }
 
-    /// Every connection is a new session, so the intent changes nothing.
     fn secrets(&self, name: &mut dyn FnMut(&str)) {
         self.login.secrets(name);
     }
 
+    /// Every connection is a new session, so the intent changes nothing.
     fn dial(&mut self, _intent: Intent, out: &mut Handshake) {
         self.login.dial(&self.config, out);
     }

@@ -225,8 +225,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Where the account or a ready-made bearer is empty, the host of the lookup is no host, the user agent cannot stand
-    /// in a header, or the policy contradicts itself with this refresh interval.
+    /// Where the account or a ready-made bearer is empty, the host of the lookup is no host, the
+    /// user agent cannot stand in a header, or the policy contradicts itself with this refresh
+    /// interval.
     pub fn build(mut self) -> Result<LivePerson, ConfigError> {
         if self.account.is_empty() {
             return Err(ConfigError::Account);

@@ -27,8 +27,8 @@ pub enum Renew {
     /// Never while a connection lives; one that lives no longer than this is replaced before a
     /// dial.
     BeforeDial(Span),
-    /// This long before it expires, where its life is known; at half of its life where that is
-    /// later.
+    /// This long before it expires, where its life is known; where that is later, at half of the
+    /// life that it had when it was made beside a connection.
     Before(Span),
     /// Each time this span has passed.
     Every(Span),

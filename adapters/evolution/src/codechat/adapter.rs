@@ -180,13 +180,13 @@ impl Adapter for CodeChat {
         self.token.is_some()
     }
 
-    /// The event is part of what this adapter is, so no reconnect can ask for another one.
     fn secrets(&self, name: &mut dyn FnMut(&str)) {
         if let Some(token) = &self.token {
             name(token.expose());
         }
     }
 
+    /// The event is part of what this adapter is, so no reconnect can ask for another one.
     fn dial(&mut self, _intent: Intent, out: &mut Handshake) {
         self.given = false;
         let token = self.token.as_ref().map_or("", Secret::expose);
