@@ -36,7 +36,8 @@ pub enum Renew {
 
 impl Renew {
     /// Returns how long before its end a token is no longer worth a dial.
-    pub(crate) const fn margin(self) -> Span {
+    #[must_use]
+    pub const fn margin(self) -> Span {
         match self {
             Self::Before(span) | Self::BeforeDial(span) => span,
             Self::Never | Self::Every(_) => Span::ZERO,

@@ -345,16 +345,7 @@ impl<A: Adapter> Session<A> {
         scope: Scope,
         ask: impl FnOnce(&mut A, &mut Io<'_, A>) -> T,
     ) -> T {
-        let mut io = Io {
-            cx,
-            scope,
-            conn: self.machine.live_conn(),
-            open: self.is_open(),
-            online: self.is_online(),
-            nonce: self.nonce,
-            queue: &mut self.queue,
-        };
-        ask(&mut self.adapter, &mut io)
+        self.call_about(cx, scope, self.machine.live_conn(), ask)
     }
 
     fn continue_exchange(&mut self, cx: Cx, exchange: Exchange<A::Step>, answer: HttpResult) {

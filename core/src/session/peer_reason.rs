@@ -8,8 +8,8 @@ use crate::{Adapter, ConnId};
 
 impl<A: Adapter> Session<A> {
     /// Keeps what the peer wrote into its close frame for the application, without the secrets
-    /// that the adapter names now, and those that it named when it dialled. To be called before the [`Input::Closed`](super::Input::Closed)
-    /// that it explains.
+    /// that the adapter names now, and those that it named when it dialled. To be called before
+    /// the [`Input::Closed`](super::Input::Closed) that it explains.
     pub fn note_reason(&mut self, conn: ConnId, text: &str) {
         if self.machine.is_conn_live(conn) && !text.is_empty() {
             let mut text: String = text.chars().take(Self::REASON_MAX).collect();

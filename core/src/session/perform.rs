@@ -270,22 +270,34 @@ impl<A: Adapter> Session<A> {
         self.queue.frames.clear();
         self.farewell = None;
         // A connection that is being made already is not the one that this is about.
-        let mut io = Io {
-            cx,
-            scope: Scope::Session,
-            conn: None,
-            open: false,
-            online: false,
-            nonce: self.nonce,
-            queue: &mut self.queue,
-        };
-        self.adapter.handle_closed(cause, &mut io);
+        self.call_about(cx, Scope::Session, None, |adapter, io| adapter.handle_closed(cause, io));
         self.ledger.cut();
         self.abort_where(|scope| scope == Scope::Conn(conn));
         // What came before the session was online and belongs to no later one still comes out.
         while let Some(message) = self.held.pop_front() {
             self.items.push_back(Item::Message(message));
         }
+    }
+
+    /// Calls the adapter about this connection, or about none: whatever lives now, there is nobody
+    /// to say anything to then.
+    pub(super) fn call_about<T>(
+        &mut self,
+        cx: Cx,
+        scope: Scope,
+        conn: Option<ConnId>,
+        ask: impl FnOnce(&mut A, &mut Io<'_, A>) -> T,
+    ) -> T {
+        let mut io = Io {
+            cx,
+            scope,
+            conn,
+            open: conn.is_some() && self.is_open(),
+            online: conn.is_some() && self.is_online(),
+            nonce: self.nonce,
+            queue: &mut self.queue,
+        };
+        ask(&mut self.adapter, &mut io)
     }
 
     fn is_alive(&self, scope: Scope) -> bool {

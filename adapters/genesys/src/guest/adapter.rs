@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use redial_core::http::HttpResult;
 use redial_core::{
     Adapter, Authorize, Cause, Class, Continuity, Cut, Fault, Frame, Handshake, Intent, Io,
-    MessageId, Path, Policy, Proof, Reason, Renew, Secret, Span, Timestamp,
+    MessageId, Path, Policy, Proof, Reason, Secret, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -166,10 +166,7 @@ impl Adapter for GuestChat {
             Authorize::Renew => return self.supply(true, io),
         };
         let now = io.cx.now;
-        let margin = match self.policy.spec().token.renew {
-            Renew::BeforeDial(margin) | Renew::Before(margin) => margin,
-            Renew::Never | Renew::Every(_) => Span::ZERO,
-        };
+        let margin = self.policy.spec().token.renew.margin();
         // A restored session begins with the guest that the process before it had.
         let cached = self
             .guest
