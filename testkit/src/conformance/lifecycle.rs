@@ -54,8 +54,7 @@ fn refused<V: Vendor>(vendor: &V, policy: &Policy) -> Result<usize, Broken> {
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
             let seen = rig.seen.len();
             rig.run(u64::from(wait.as_millis()) - 1)?;
-            let efforts = rig.seen[seen..].iter();
-            if efforts.filter(|seen| matches!(seen, Seen::Http(_) | Seen::Dial(_))).count() > 0 {
+            if makes_an_effort(&rig.seen[seen..]) {
                 let what = format!("{cause:?} asks to wait {wait:?}, and it goes on before that");
                 return Err(rig.broken(what));
             }
@@ -187,19 +186,30 @@ fn lives_up_to<V: Vendor>(
     }
 }
 
+/// Returns whether something is asked of a server.
+pub(super) fn makes_an_effort(seen: &[Seen]) -> bool {
+    seen.iter().any(|seen| matches!(seen, Seen::Http(_) | Seen::Dial(_)))
+}
+
+/// Begins, and goes on until the exchange of this number is asked for, or there is none so far.
+pub(super) fn before_exchange<V: Vendor>(vendor: &V, number: usize) -> Result<Rig<'_, V>, Broken> {
+    let mut rig = Rig::new(vendor);
+    rig.act(Act::Connect)?;
+    for _ in 0..number {
+        while rig.http.is_empty() && rig.dial.is_none() && rig.settle_one()? {}
+        rig.settle_one()?;
+    }
+    while rig.http.is_empty() && rig.dial.is_none() && rig.settle_one()? {}
+    Ok(rig)
+}
+
 /// Lets the exchanges before the first dial fail, one after the other and in each way. Whatever
 /// the verdict, the session has an end or gets online.
 fn failed_exchanges<V: Vendor>(vendor: &V) -> Result<usize, Broken> {
     let mut tried = 0;
     for place in 0..MOST_EXCHANGES {
         for status in STATUSES {
-            let mut rig = Rig::new(vendor);
-            rig.act(Act::Connect)?;
-            for _ in 0..place {
-                while rig.http.is_empty() && rig.dial.is_none() && rig.settle_one()? {}
-                rig.settle_one()?;
-            }
-            while rig.http.is_empty() && rig.dial.is_none() && rig.settle_one()? {}
+            let mut rig = before_exchange(vendor, place)?;
             let Some((id, request)) = rig.http.pop_front() else { return Ok(tried) };
             tried += 1;
             if rig.http.iter().any(|(_, other)| *other == request) {

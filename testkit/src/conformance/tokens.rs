@@ -4,7 +4,7 @@ use redial_core::http::HttpResponse;
 use redial_core::{Adapter, Recovery, Span, TokenUse, Verdict};
 
 use super::act::{Act, Seen, Swap};
-use super::lifecycle::{MOST_EXCHANGES, losses};
+use super::lifecycle::{MOST_EXCHANGES, before_exchange, losses, makes_an_effort};
 use super::report::Broken;
 use super::rig::Rig;
 use super::vendor::Vendor;
@@ -20,13 +20,7 @@ pub(super) fn retry_after_is_heeded<V: Vendor>(vendor: &V) -> Result<String, Bro
     }
     for place in 0..MOST_EXCHANGES {
         for status in [429, 503] {
-            let mut rig = Rig::new(vendor);
-            rig.act(Act::Connect)?;
-            for _ in 0..place {
-                while rig.http.is_empty() && rig.dial.is_none() && rig.settle_one()? {}
-                rig.settle_one()?;
-            }
-            while rig.http.is_empty() && rig.dial.is_none() && rig.settle_one()? {}
+            let mut rig = before_exchange(vendor, place)?;
             let Some((id, _)) = rig.http.pop_front() else {
                 return Ok(format!("{tried} exchanges"));
             };
@@ -37,8 +31,7 @@ pub(super) fn retry_after_is_heeded<V: Vendor>(vendor: &V) -> Result<String, Bro
             let seen = rig.seen.len();
             rig.act(Act::Http(id, Ok(answer)))?;
             rig.run(within - 1)?;
-            let efforts = rig.seen[seen..].iter();
-            if efforts.filter(|seen| matches!(seen, Seen::Http(_) | Seen::Dial(_))).count() > 0 {
+            if makes_an_effort(&rig.seen[seen..]) {
                 let what = format!("{status} asks to wait {ASKED:?}, and it goes on before that");
                 return Err(rig.broken(what));
             }
